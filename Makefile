@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# `make compare` and `make check` are the two commands of the README: both
+# install what is missing first (tools/setup). Everything generated lands in
+# build/ (and results in out/). Each folder that makes programs says so in its
+# own build.mk:
+#
+#   programs += viola-foo          -> build/bin/viola-foo
+#   viola-foo-src := tools/foo/main.c
+#   viola-foo-libs, -cflags, -ldflags (optional)
+#   scripts += tools/bar/viola-bar -> build/bin/viola-bar
+#   unit-tests += test-baz         -> build/tests/test-baz, run by `make unit`
+
+MAKEFLAGS += --no-builtin-rules
+.SUFFIXES:
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := all
+
+VERSION := 0.1.0
+COMMIT  := $(shell git describe --always --dirty --abbrev=12 2>/dev/null || echo unknown)
+
+CC      ?= gcc
+ifeq ($(origin CC),default)
+CC      := gcc
+endif
+PREFIX  ?= /usr/local
+DESTDIR ?=
+
+B := build
+
+warnings := -Wall -Wextra -Werror -Wmissing-prototypes -Wstrict-prototypes \
+	    -Wold-style-definition -Wundef -Wwrite-strings -Wshadow \
+	    -Wpointer-arith -Wno-unused-parameter -Wno-missing-field-initializers
+common-cflags := -std=gnu11 -D_GNU_SOURCE -Iinclude -I. -g $(warnings) \
+		 -fno-strict-aliasing -fno-common \
+		 -DVIOLA_VERSION='"$(VERSION)"'
+CFLAGS ?= -O2
+sanitize := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+
+programs   :=
+scripts    :=
+unit-tests :=
+
+include $(wildcard vmm/build.mk module/build.mk tools/*/build.mk tests/*/build.mk)
+
+# $(call c-rules,name,output,object folder,flags): objects and link of one program
+define c-rules
+$(1)-obj := $$(patsubst %.c,$(B)/obj/$(1)/%.o,$$($(1)-src))
+$(B)/obj/$(1)/%.o: %.c
+	@mkdir -p $$(@D)
+	$$(call say,CC,$$@)
+	$$(Q)$$(CC) $$(common-cflags) $$(CFLAGS) $(3) $$($(1)-cflags) -MMD -MP -c -o $$@ $$<
+$(2): $$($(1)-obj)
+	@mkdir -p $$(@D)
+	$$(call say,LINK,$$@)
+	$$(Q)$$(CC) $$(CFLAGS) $(3) $$($(1)-ldflags) -o $$@ $$^ $$($(1)-libs)
+-include $$($(1)-obj:.o=.d)
+endef
+
+ifeq ($(V),1)
+Q :=
+say =
+else
+Q := @
+say = @printf '  %-7s %s\n' $(1) $(2)
+endif
+
+$(foreach p,$(programs),$(eval $(call c-rules,$(p),$(B)/bin/$(p),)))
+$(foreach t,$(unit-tests),$(eval $(t)-libs += -lcmocka))
+$(foreach t,$(unit-tests),$(eval $(call c-rules,$(t),$(B)/tests/$(t),$(sanitize))))
+
+script-outputs := $(addprefix $(B)/bin/,$(notdir $(scripts)))
+define script-rule
+$(B)/bin/$(notdir $(1)): $(1)
+	@mkdir -p $$(@D)
+	$$(call say,SCRIPT,$$@)
+	$$(Q)install -m 755 $$< $$@
+endef
+$(foreach s,$(scripts),$(eval $(call script-rule,$(s))))
+
+.PHONY: all programs setup clean unit check compare bench install
+all: programs
+programs: $(addprefix $(B)/bin/,$(programs)) $(script-outputs)
+tests-built: $(addprefix $(B)/tests/,$(unit-tests))
+.PHONY: tests-built
+
+setup:
+	@tools/setup
+
+# Unit and property tests: every cmocka program, each with its own summary.
+unit: tests-built
+	@for t in $(unit-tests); do $(B)/tests/$$t || exit 1; done
+
+clean:
+	rm -rf $(B)
