@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef VMM_PCI_PCI_H
+#define VMM_PCI_PCI_H
+
+#include <pthread.h>
+#include <viola/env.h>
+
+/*
+ * PCI as devices see it (PCI Local Bus 3.0 and PCIe base, type 0 headers, one
+ * bus). A device fills in a struct pci_device, adds BARs and capabilities and
+ * attaches it; the bus does configuration space, BAR placement, command
+ * register, INTx and MSI-X, and calls the device for what is behind its BARs.
+ */
+
+struct pci_device;
+struct vm;
+
+struct pci_device_ops {
+	/* An access within BAR @bar; rules of struct bus_ops. */
+	u64 (*bar_read)(struct pci_device *dev, unsigned int bar, u64 off, unsigned int len);
+	void (*bar_write)(struct pci_device *dev, unsigned int bar, u64 off, u64 value,
+			  unsigned int len);
+	/*
+	 * Optional: BAR @bar now answers at guest address @gpa (@mapped), or
+	 * no longer does. Where ioeventfds are moved. Called with config_lock.
+	 */
+	void (*bar_moved)(struct pci_device *dev, unsigned int bar, u64 gpa, bool mapped);
+	/* Optional: bytes [off, off + len) of config space were written. */
+	void (*config_written)(struct pci_device *dev, unsigned int off, unsigned int len);
+	/* Stops all activity and frees the device. */
+	void (*destroy)(struct pci_device *dev);
+};
+
+enum pci_bar_kind { PCI_BAR_NONE, PCI_BAR_IO, PCI_BAR_MEM32, PCI_BAR_MEM64 };
+
+struct pci_bar {
+	enum pci_bar_kind kind;
+	u64 size; /* power of two */
+	u64 base; /* where it is mapped now, if mapped */
+	bool mapped;
+};
+
+#define PCI_CONFIG_SIZE 4096
+#define PCI_BARS 6
+
+struct pci_msix;
+
+struct pci_device {
+	const struct pci_device_ops *ops;
+	const char *name; /* for messages */
+	struct vm *vm;
+	u8 slot; /* device number on bus 0 */
+	pthread_mutex_t config_lock; /* guards config, bar, intx */
+	u8 config[PCI_CONFIG_SIZE]; /* little-endian, as the guest reads it */
+	u8 writable[PCI_CONFIG_SIZE]; /* bits the guest may write */
+	struct pci_bar bar[PCI_BARS];
+	u16 next_cap; /* where the next capability goes */
+	struct pci_msix *msix;
+	u32 intx_gsi;
+	bool intx_level; /* as the device last set it */
+};
+
+struct pci_identity {
+	u16 vendor, device;
+	u16 subsystem_vendor, subsystem;
+	u32 class_code; /* 24 bits: class, subclass, interface */
+	u8 revision;
+};
+
+/* Prepares *@dev: no BARs, no capabilities, interrupt pin A if @intx. */
+void pci_device_init(struct pci_device *dev, struct vm *vm, const char *name,
+		     const struct pci_device_ops *ops, const struct pci_identity *id, bool intx);
+
+/* Before attach. @size is rounded up to a power of two. */
+void pci_add_bar(struct pci_device *dev, unsigned int bar, enum pci_bar_kind kind, u64 size);
+
+/*
+ * Appends a capability of @len bytes (header included; the first two bytes of
+ * @body are overwritten by id and next). Returns its config-space offset.
+ */
+unsigned int pci_add_capability(struct pci_device *dev, u8 id, const void *body, unsigned int len);
+
+/* Gives the device the next free slot and makes it visible. */
+int pci_attach(struct vm *vm, struct pci_device *dev);
+
+/* Drives the INTx line; from any thread, ignored while INTx is disabled. */
+void pci_intx(struct pci_device *dev, bool level);
+
+/* Whether the guest lets the device do DMA (command register, bus master). */
+bool pci_bus_master(struct pci_device *dev);
+
+/*
+ * MSI-X (PCI 3.0, 6.8.2). The table and PBA are placed in @bar at the given
+ * offsets; accesses to them never reach the device's bar_* operations.
+ * @vectors up to 2048.
+ */
+int pci_msix_init(struct pci_device *dev, unsigned int bar, u32 table_off, u32 pba_off,
+		  unsigned int vectors);
+bool pci_msix_enabled(struct pci_device *dev);
+/* Interrupts vector @vector from any thread; pends it while masked. */
+void pci_msix_notify(struct pci_device *dev, unsigned int vector);
+/*
+ * The eventfd whose signal is an interrupt on @vector, to be handed to a
+ * kernel data plane; -errno if there is none. Owned by the device's MSI-X;
+ * stays the same while the device lives, masked or not.
+ */
+int pci_msix_fd(struct pci_device *dev, unsigned int vector);
+/* Optional: called when MSI-X is enabled or disabled as a whole. */
+void pci_msix_on_enable(struct pci_device *dev, void (*fn)(struct pci_device *dev, bool on));
+
+#define PCI_SLOTS 32
+
+struct pci_bus {
+	struct pci_device *slot[PCI_SLOTS]; /* constant while vCPUs run */
+	u64 ecam_base;
+	u64 mmio32_base, mmio32_end, mmio64_base, mmio64_end, io_base, io_end;
+	u32 cf8; /* last configuration address written, guarded by lock */
+	pthread_mutex_t lock;
+};
+
+#endif

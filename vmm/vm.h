@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef VMM_VM_H
+#define VMM_VM_H
+
+#include <viola/mem.h>
+#include "vmm/bus.h"
+#include "vmm/pci/pci.h"
+
+/* Guest RAM: below the PCI hole and, if it does not fit, above 4 GiB. */
+struct guest_memory {
+	struct viola_mem map; /* .ext = ext */
+	struct viola_extent ext[2];
+	u64 size; /* bytes */
+};
+
+struct vm {
+	int kvm_fd; /* /dev/kvm */
+	int vm_fd;
+	struct guest_memory mem; /* constant once created */
+	struct bus pio;
+	struct bus mmio;
+	struct pci_bus pci;
+	/* the rest (vCPUs, GSI routes, console) is in the .c files' structs */
+	struct vm_private *priv;
+};
+
+/*
+ * KVM plumbing for devices; all may be called from any thread, and return 0
+ * or -errno with a recorded sentence.
+ */
+
+/* A write of any length at @gpa signals @fd in the kernel (no datamatch). */
+int vm_ioeventfd_add(struct vm *vm, u64 gpa, int fd);
+int vm_ioeventfd_remove(struct vm *vm, u64 gpa, int fd);
+
+/* A GSI that delivers the MSI @addr/@data; update and release it later. */
+int vm_msi_route_add(struct vm *vm, u64 addr, u32 data, u32 *gsi);
+int vm_msi_route_update(struct vm *vm, u32 gsi, u64 addr, u32 data);
+void vm_msi_route_release(struct vm *vm, u32 gsi);
+
+/* Connects the eventfd @fd to @gsi, and disconnects it. */
+int vm_irqfd_add(struct vm *vm, int fd, u32 gsi);
+int vm_irqfd_remove(struct vm *vm, int fd, u32 gsi);
+
+/* Sets the level of an IOAPIC input. */
+void vm_irq_line(struct vm *vm, u32 gsi, bool level);
+
+/* Asks all vCPUs to stop; the process ends with @status. Any thread. */
+void vm_stop(struct vm *vm, int status);
+
+#endif
