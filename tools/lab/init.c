@@ -1,0 +1,391 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/module.h>
+#include <net/if.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/reboot.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "tools/lab/command.h"
+#include "tools/lab/init.h"
+#include "tools/lab/lab.h"
+
+#define NEW_ROOT	"/root"
+#define PORT_WAIT_MS	20000
+#define KILL_WAIT_MS	5000
+#define LIST_MAX	4096
+
+#define P9_OPTIONS	"trans=virtio,version=9p2000.L,msize=512000,"
+
+static struct lab_conf conf;
+static struct command_ports ports = { -1, -1, -1 };
+
+static void sleep_ms(long ms)
+{
+	struct timespec t = { ms / 1000, ms % 1000 * 1000000 };
+
+	nanosleep(&t, NULL);
+}
+
+static void __attribute__((noreturn)) power_off(void)
+{
+	sync();
+	reboot(RB_POWER_OFF);
+	for (;;)
+		pause();
+}
+
+/* The machine is of no use: tell why, on the port if it is there, and in the log. */
+static void __attribute__((noreturn, format(printf, 1, 2))) fail(const char *format, ...)
+{
+	char text[512];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	printf("viola lab: %s\n", text);
+	fflush(stdout);
+	if (ports.ctl >= 0) {
+		command_tell(ports.ctl, "fail %s", text);
+		sleep_ms(1000);	/* the other side kills us when it has read that */
+	}
+	power_off();
+}
+
+static void note(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+static void note(const char *format, ...)
+{
+	int fd = open("/dev/kmsg", O_WRONLY | O_CLOEXEC);
+	va_list args;
+
+	if (fd < 0)
+		return;
+	va_start(args, format);
+	vdprintf(fd, format, args);
+	va_end(args);
+	close(fd);
+}
+
+static void make_folders(const char *path)
+{
+	char copy[PATH_MAX], *p = copy;
+
+	snprintf(copy, sizeof(copy), "%s", path);
+	while ((p = strchr(p + 1, '/'))) {
+		*p = '\0';
+		mkdir(copy, 0755);
+		*p = '/';
+	}
+	mkdir(copy, 0755);
+}
+
+static void mount_must(const char *source, const char *target, const char *type,
+		       unsigned long flags, const char *data)
+{
+	make_folders(target);
+	if (mount(source, target, type, flags, data))
+		fail("cannot mount %s on %s: %s", source, target, strerror(errno));
+}
+
+/* What a kernel may lack without harm to most commands. */
+static void mount_try(const char *source, const char *target, const char *type)
+{
+	mkdir(target, 0755);
+	if (mount(source, target, type, 0, NULL))
+		note("viola lab: no %s: %s", target, strerror(errno));
+}
+
+static void *read_file(const char *path, size_t *size)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	struct stat st;
+	char *data;
+
+	if (fd < 0 || fstat(fd, &st))
+		fail("cannot read %s: %s", path, strerror(errno));
+	data = malloc(st.st_size + 1);
+	if (!data || read(fd, data, st.st_size) != st.st_size)
+		fail("cannot read %s", path);
+	data[st.st_size] = '\0';
+	close(fd);
+	*size = st.st_size;
+	return data;
+}
+
+static char **read_list(const char *path)
+{
+	static char *none[1];
+	size_t size, count = 0;
+	char *data = read_file(path, &size), *at, **list;
+
+	list = calloc(LIST_MAX + 1, sizeof(*list));
+	if (!list)
+		return none;
+	for (at = data; at < data + size && count < LIST_MAX; at += strlen(at) + 1)
+		list[count++] = at;
+	return list;
+}
+
+static void read_conf(void)
+{
+	size_t size;
+	void *data = read_file(LAB_FILE_CONF, &size);
+
+	if (size != sizeof(conf))
+		fail("%s has %zu bytes, not %zu", LAB_FILE_CONF, size, sizeof(conf));
+	memcpy(&conf, data, sizeof(conf));
+	free(data);
+}
+
+static void load_boot_modules(void)
+{
+	char **names = read_list(LAB_FILE_MODULES), path[PATH_MAX];
+	int fd, flags;
+
+	for (; *names; names++) {
+		snprintf(path, sizeof(path), "/viola/module/%s", *names);
+		fd = open(path, O_RDONLY | O_CLOEXEC);
+		if (fd < 0)
+			fail("cannot open %s: %s", path, strerror(errno));
+		flags = strcmp(strrchr(*names, '.'), ".ko") ? MODULE_INIT_COMPRESSED_FILE : 0;
+		if (syscall(SYS_finit_module, fd, "", flags) && errno != EEXIST)
+			fail("cannot load %s: %s", *names, strerror(errno));
+		close(fd);
+	}
+}
+
+/* Ports have numbers that depend on probing; their names are in sysfs. */
+static int find_port(const char *wanted)
+{
+	DIR *d = opendir("/sys/class/virtio-ports");
+	char path[PATH_MAX], name[64];
+	struct dirent *e;
+	int fd = -1;
+	FILE *f;
+
+	if (!d)
+		return -1;
+	while (fd < 0 && (e = readdir(d))) {
+		snprintf(path, sizeof(path), "/sys/class/virtio-ports/%s/name", e->d_name);
+		f = fopen(path, "re");
+		if (!f)
+			continue;
+		if (fscanf(f, "%63s", name) == 1 && !strcmp(name, wanted)) {
+			snprintf(path, sizeof(path), "/dev/%s", e->d_name);
+			fd = open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+		}
+		fclose(f);
+	}
+	closedir(d);
+	return fd;
+}
+
+static int wait_for_port(const char *name)
+{
+	int fd, waited;
+
+	for (waited = 0; (fd = find_port(name)) < 0; waited += 10) {
+		if (waited > PORT_WAIT_MS)
+			fail("port %s did not appear", name);
+		sleep_ms(10);
+	}
+	return fd;
+}
+
+/*
+ * /lib/modules/<release> is the cache's copy, as a layer that can be written,
+ * with the link by which module builds find the headers. Before /tmp is
+ * covered: the cache may be there.
+ */
+static void mount_modules(void)
+{
+	char from[3 * PATH_MAX], to[PATH_MAX], link[PATH_MAX + 16], headers[PATH_MAX];
+
+	snprintf(from, sizeof(from), NEW_ROOT "%s/kernel/%s/lib/modules/%s", conf.cache,
+		 conf.release, conf.release);
+	snprintf(to, sizeof(to), NEW_ROOT "/lib/modules/%s", conf.release);
+	mount_must(from, to, NULL, MS_BIND, NULL);
+	snprintf(link, sizeof(link), "%s/build", to);
+	snprintf(headers, sizeof(headers), "/usr/src/linux-headers-%s", conf.release);
+	unlink(link);
+	if (symlink(headers, link))
+		note("viola lab: %s: %s", link, strerror(errno));
+}
+
+/* A cache below a folder that is covered by a tmpfs is put back on top of it. */
+static void mount_cache(void)
+{
+	char from[PATH_MAX + 16], to[PATH_MAX + 16];
+
+	if (strncmp(conf.cache, "/tmp/", 5) && strncmp(conf.cache, "/run/", 5))
+		return;
+	snprintf(from, sizeof(from), "/lower%s", conf.cache);
+	snprintf(to, sizeof(to), NEW_ROOT "%s", conf.cache);
+	mount_must(from, to, NULL, MS_BIND, NULL);
+}
+
+static void mount_root(void)
+{
+	char tree[PATH_MAX + 16];
+
+	mount_must(LAB_TAG_ROOT, "/lower", "9p", MS_RDONLY, P9_OPTIONS "cache=loose");
+	mount_must("scratch", "/scratch", "tmpfs", 0, "mode=755,size=75%");
+	make_folders("/scratch/upper");
+	make_folders("/scratch/work");
+	mount_must("lab", NEW_ROOT, "overlay", 0,
+		   "lowerdir=/lower,upperdir=/scratch/upper,workdir=/scratch/work");
+	mount_modules();
+	mount_must("tmp", NEW_ROOT "/tmp", "tmpfs", MS_NOSUID | MS_NODEV, "mode=1777");
+	mount_must("run", NEW_ROOT "/run", "tmpfs", MS_NOSUID | MS_NODEV, "mode=755");
+	mount_cache();
+	/* cache=mmap: what is written here is at once there, and back; mmap works. */
+	snprintf(tree, sizeof(tree), NEW_ROOT "%s", conf.tree);
+	mount_must(LAB_TAG_TREE, tree, "9p", 0, P9_OPTIONS "cache=mmap");
+}
+
+static void enter_root(void)
+{
+	static const char *const moved[] = { "/proc", "/sys", "/dev" };
+	char to[64];
+	size_t i;
+
+	for (i = 0; i < sizeof(moved) / sizeof(moved[0]); i++) {
+		snprintf(to, sizeof(to), NEW_ROOT "%s", moved[i]);
+		mount_must(moved[i], to, NULL, MS_MOVE, NULL);
+	}
+	if (chdir(NEW_ROOT) || mount(".", "/", NULL, MS_MOVE, NULL) || chroot(".") || chdir("/"))
+		fail("cannot enter the root file system: %s", strerror(errno));
+}
+
+static void mount_rest(void)
+{
+	mkdir("/dev/pts", 0755);
+	mkdir("/dev/shm", 01777);
+	mount_must("devpts", "/dev/pts", "devpts", 0, "gid=5,mode=620,ptmxmode=666");
+	mount_must("shm", "/dev/shm", "tmpfs", MS_NOSUID | MS_NODEV, "mode=1777");
+	mount_try("hugetlbfs", "/dev/hugepages", "hugetlbfs");
+	mount_try("debugfs", "/sys/kernel/debug", "debugfs");
+	mount_try("tracefs", "/sys/kernel/tracing", "tracefs");
+	mount_try("cgroup2", "/sys/fs/cgroup", "cgroup2");
+	if (symlink("/proc/self/fd", "/dev/fd") || symlink("fd/0", "/dev/stdin") ||
+	    symlink("fd/1", "/dev/stdout") || symlink("fd/2", "/dev/stderr"))
+		note("viola lab: /dev/fd: %s", strerror(errno));
+	make_folders("/run/lock");
+}
+
+static void loopback_up(void)
+{
+	struct ifreq request = { .ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING };
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0 || ioctl(fd, SIOCSIFFLAGS, &request))
+		note("viola lab: loopback: %s", strerror(errno));
+	if (fd >= 0)
+		close(fd);
+}
+
+/* "kvm_intel" or "kvm_amd", by what the CPU says. */
+static const char *kvm_module(void)
+{
+	FILE *f = fopen("/proc/cpuinfo", "re");
+	const char *name = "kvm_amd";
+	char *line = NULL;
+	size_t size = 0;
+
+	while (f && getline(&line, &size, f) > 0)
+		if (!strncmp(line, "flags", 5) && strstr(line, " vmx"))
+			name = "kvm_intel";
+	free(line);
+	if (f)
+		fclose(f);
+	return name;
+}
+
+/* There is no udev here: drivers that every user of the lab wants are loaded by name. */
+static void load_modules(char **env)
+{
+	char *argv[] = { (char *)"modprobe", (char *)"-a", (char *)kvm_module(), (char *)"igb",
+			 NULL };
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		environ = env;
+		execvp(argv[0], argv);
+		_exit(127);
+	}
+	if (pid < 0 || waitpid(pid, &status, 0) != pid || status)
+		note("viola lab: modprobe -a %s igb failed", argv[2]);
+}
+
+/* The kernel starts its first process with tiny limits; these are the usual ones. */
+static void set_limits(void)
+{
+	struct rlimit files = { 1024, 524288 };
+
+	setrlimit(RLIMIT_NOFILE, &files);
+	umask(022);
+}
+
+/*
+ * End what the command left behind, so that the kernel's release paths run,
+ * and complain in the log if they must, before the power goes.
+ */
+static void kill_rest(void)
+{
+	int waited;
+
+	kill(-1, SIGKILL);
+	for (waited = 0; waited < KILL_WAIT_MS; waited += 10) {
+		while (waitpid(-1, NULL, WNOHANG) > 0)
+			;
+		if (waitpid(-1, NULL, WNOHANG) < 0 && errno == ECHILD)
+			return;
+		sleep_ms(10);
+	}
+	note("viola lab: processes were left that do not die");
+}
+
+int lab_init(void)
+{
+	char **argv, **env;
+
+	mount_must("proc", "/proc", "proc", 0, NULL);
+	mount_must("sys", "/sys", "sysfs", 0, NULL);
+	mount_must("dev", "/dev", "devtmpfs", 0, "mode=755");
+	read_conf();
+	argv = read_list(LAB_FILE_ARGV);
+	env = read_list(LAB_FILE_ENV);
+	load_boot_modules();
+	ports.ctl = wait_for_port(LAB_PORT_CTL);
+	ports.out = wait_for_port(LAB_PORT_OUT);
+	ports.err = wait_for_port(LAB_PORT_ERR);
+	mount_root();
+	enter_root();
+	mount_rest();
+	set_limits();
+	loopback_up();
+	if (sethostname("lab", 3))
+		note("viola lab: host name: %s", strerror(errno));
+	load_modules(env);
+	command_run(&conf, argv, env, &ports);
+	kill_rest();
+	power_off();
+}

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The "newc" cpio format of the kernel's Documentation/driver-api/
+ * early-userspace/buffer-format.rst: per file a header of hexadecimal fields,
+ * the name and the data, both padded to four bytes.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "tools/lab/initramfs.h"
+
+struct cpio {
+	FILE *out;
+	unsigned int inode;
+};
+
+static void cpio_header(struct cpio *cpio, const char *name, unsigned int mode, size_t size)
+{
+	size_t namesize = strlen(name) + 1;
+
+	fprintf(cpio->out, "070701%08x%08x%08x%08x%08x%08x%08zx%08x%08x%08x%08x%08zx%08x",
+		++cpio->inode, mode, 0, 0, 1, 0, size, 0, 0, 0, 0, namesize, 0);
+	fwrite(name, 1, namesize, cpio->out);
+	while ((6 + 13 * 8 + namesize++) % 4)
+		fputc(0, cpio->out);
+}
+
+static void cpio_data(struct cpio *cpio, const char *name, unsigned int mode,
+		      const void *data, size_t size)
+{
+	cpio_header(cpio, name[0] == '/' ? name + 1 : name, mode, size);
+	fwrite(data, 1, size, cpio->out);
+	while (size++ % 4)
+		fputc(0, cpio->out);
+}
+
+static int cpio_file(struct cpio *cpio, const char *name, unsigned int mode, const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC), ret = 0;
+	struct stat st;
+	void *data;
+
+	if (fd < 0)
+		return -errno;
+	if (fstat(fd, &st)) {
+		ret = -errno;
+		goto out;
+	}
+	data = mmap(NULL, st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+	if (data == MAP_FAILED) {
+		ret = -errno;
+		goto out;
+	}
+	cpio_data(cpio, name, mode, data, st.st_size);
+	munmap(data, st.st_size);
+out:
+	close(fd);
+	return ret;
+}
+
+/* Strings one after another, each with its terminating zero. */
+static int cpio_strings(struct cpio *cpio, const char *name, char *const *strings)
+{
+	size_t size = 0, at = 0, i, n;
+	char *data;
+
+	for (i = 0; strings[i]; i++)
+		size += strlen(strings[i]) + 1;
+	data = malloc(size + 1);
+	if (!data)
+		return -ENOMEM;
+	for (i = 0; strings[i]; i++, at += n) {
+		n = strlen(strings[i]) + 1;
+		memcpy(data + at, strings[i], n);
+	}
+	cpio_data(cpio, name, S_IFREG | 0644, data, size);
+	free(data);
+	return 0;
+}
+
+static int add_modules(struct cpio *cpio, const char *folder, const struct module_list *modules)
+{
+	char path[PATH_MAX], name[PATH_MAX], *names[MODULES_MAX + 1];
+	size_t i;
+	int ret;
+
+	for (i = 0; i < modules->count; i++) {
+		names[i] = strrchr(modules->file[i], '/') + 1;
+		snprintf(path, sizeof(path), "%s/%s", folder, modules->file[i]);
+		snprintf(name, sizeof(name), "viola/module/%s", names[i]);
+		ret = cpio_file(cpio, name, S_IFREG | 0644, path);
+		if (ret)
+			return ret;
+	}
+	names[i] = NULL;
+	return cpio_strings(cpio, LAB_FILE_MODULES, names);
+}
+
+int initramfs_make(const struct lab_conf *conf, char *const *argv, char *const *env,
+		   const char *modules_folder, const struct module_list *modules)
+{
+	static const char *const folders[] = { "viola", "viola/module", "dev", "proc", "sys",
+					       "lower", "scratch", "root" };
+	struct cpio cpio = { };
+	size_t i;
+	int fd, copy, ret;
+
+	fd = memfd_create("viola-lab-initramfs", MFD_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	copy = dup(fd);
+	cpio.out = copy < 0 ? NULL : fdopen(copy, "w");
+	if (!cpio.out) {
+		ret = -errno;
+		close(fd);
+		return ret;
+	}
+	for (i = 0; i < sizeof(folders) / sizeof(folders[0]); i++)
+		cpio_header(&cpio, folders[i], S_IFDIR | 0755, 0);
+	ret = cpio_file(&cpio, "init", S_IFREG | 0755, "/proc/self/exe");
+	if (!ret)
+		ret = add_modules(&cpio, modules_folder, modules);
+	if (!ret)
+		ret = cpio_strings(&cpio, LAB_FILE_ARGV, argv);
+	if (!ret)
+		ret = cpio_strings(&cpio, LAB_FILE_ENV, env);
+	cpio_data(&cpio, LAB_FILE_CONF, S_IFREG | 0644, conf, sizeof(*conf));
+	cpio_header(&cpio, "TRAILER!!!", 0, 0);
+	if (fclose(cpio.out) && !ret)
+		ret = -errno;
+	if (ret) {
+		close(fd);
+		return ret;
+	}
+	return fd;
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef VIOLA_LAB_INITRAMFS_H
+#define VIOLA_LAB_INITRAMFS_H
+
+#include "tools/lab/lab.h"
+#include "tools/lab/modules.h"
+
+/*
+ * Build the lab machine's initramfs in memory: this program as /init, the boot
+ * modules, and the run's parameters as files, so that no quoting is needed.
+ * @modules_folder holds @modules. @env is a NULL-terminated list of NAME=value.
+ * Returns a file descriptor (no name anywhere, so nothing is left behind), or
+ * -errno.
+ */
+int initramfs_make(const struct lab_conf *conf, char *const *argv, char *const *env,
+		   const char *modules_folder, const struct module_list *modules);
+
+#endif

@@ -1,0 +1,3 @@
+# SPDX-License-Identifier: GPL-2.0
+programs += viola
+viola-src := tools/viola/main.c
