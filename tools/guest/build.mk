@@ -16,3 +16,11 @@ viola-farend-src := tools/guest/farend-main.c tools/guest/farend.c \
 		    $(guest-link-src)
 
 scripts += tools/guest/viola-mkinitramfs tools/guest/viola-guest-init
+
+unit-tests += test-hdr test-wire test-agent
+test-hdr-src := tests/unit/test-hdr.c tools/guest/hdr.c
+test-wire-src := tests/unit/test-wire.c $(guest-link-src)
+test-agent-src := tests/unit/test-agent.c tools/guest/farend.c \
+		  tools/guest/hdr.c tools/guest/irqs.c tools/guest/results.c \
+		  tools/guest/session.c tools/guest/workload.c $(guest-link-src)
+test-agent-libs := -lpthread
