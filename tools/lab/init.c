@@ -255,9 +255,9 @@ static void mount_root(void)
 	mount_must("tmp", NEW_ROOT "/tmp", "tmpfs", MS_NOSUID | MS_NODEV, "mode=1777");
 	mount_must("run", NEW_ROOT "/run", "tmpfs", MS_NOSUID | MS_NODEV, "mode=755");
 	mount_cache();
-	/* cache=mmap: what is written here is at once there, and back; mmap works. */
+	/* cache=none: what is written on one side is at once there on the other. */
 	snprintf(tree, sizeof(tree), NEW_ROOT "%s", conf.tree);
-	mount_must(LAB_TAG_TREE, tree, "9p", 0, P9_OPTIONS "cache=mmap");
+	mount_must(LAB_TAG_TREE, tree, "9p", 0, P9_OPTIONS "cache=none");
 }
 
 static void enter_root(void)
@@ -318,21 +318,28 @@ static const char *kvm_module(void)
 	return name;
 }
 
-/* There is no udev here: drivers that every user of the lab wants are loaded by name. */
+/*
+ * There is no udev here: the drivers that every user of the lab wants are
+ * loaded by name, side by side because that is most of the time of a start.
+ */
 static void load_modules(char **env)
 {
-	char *argv[] = { (char *)"modprobe", (char *)"-a", (char *)kvm_module(), (char *)"igb",
-			 NULL };
-	int status;
-	pid_t pid = fork();
+	const char *const modules[] = { kvm_module(), "igb" };
+	enum { COUNT = sizeof(modules) / sizeof(modules[0]) };
+	pid_t pid[COUNT];
+	int i, status;
 
-	if (pid == 0) {
-		environ = env;
-		execvp(argv[0], argv);
-		_exit(127);
+	for (i = 0; i < COUNT; i++) {
+		pid[i] = fork();
+		if (pid[i] == 0) {
+			environ = env;
+			execlp("modprobe", "modprobe", modules[i], NULL);
+			_exit(127);
+		}
 	}
-	if (pid < 0 || waitpid(pid, &status, 0) != pid || status)
-		note("viola lab: modprobe -a %s igb failed", argv[2]);
+	for (i = 0; i < COUNT; i++)
+		if (pid[i] < 0 || waitpid(pid[i], &status, 0) != pid[i] || status)
+			note("viola lab: modprobe %s failed", modules[i]);
 }
 
 /* The kernel starts its first process with tiny limits; these are the usual ones. */
