@@ -28,7 +28,7 @@
 struct ring_fixture {
 	struct viola_ring ring;
 	struct viola_ring_config cfg;
-	struct viola_extent ext[3];
+	struct viola_extent *ext; /* of exactly 3: KASAN watches ext[-1] and ext[3] */
 	struct viola_mem mem;
 	struct vring_desc *desc;
 	__le16 *avail; /* flags, idx, ring[num], used_event */
@@ -79,6 +79,9 @@ static int ring_suite_init(struct kunit *test)
 	struct ring_fixture *f = kunit_kzalloc(test, sizeof(*f), GFP_KERNEL);
 
 	if (!f)
+		return -ENOMEM;
+	f->ext = kunit_kcalloc(test, 3, sizeof(*f->ext), GFP_KERNEL);
+	if (!f->ext)
 		return -ENOMEM;
 	f->mem.ext = f->ext;
 	add_ram(test, f, RAM_GPA, RAM_LEN);
