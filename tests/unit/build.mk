@@ -1,0 +1,7 @@
+# SPDX-License-Identifier: GPL-2.0
+# The ring core against a model driver. Each other unit test is declared by
+# the build.mk of what it tests.
+
+unit-tests += test-ring test-mem
+test-ring-src := tests/unit/test-ring.c tests/unit/model-driver.c
+test-mem-src := tests/unit/test-mem.c tests/unit/model-driver.c
