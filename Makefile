@@ -101,5 +101,21 @@ bench: setup
 	@$(MAKE) --no-print-directory all
 	@tests/bench/run
 
+# Programs, man pages, completion, udev rule and the module's source for DKMS.
+bindir  := $(DESTDIR)$(PREFIX)/bin
+datadir := $(DESTDIR)$(PREFIX)/share
+dkmsdir := $(DESTDIR)/usr/src/viola-$(VERSION)
+udevdir := $(DESTDIR)/usr/lib/udev/rules.d
+
+install: programs
+	install -d $(bindir) $(udevdir) $(datadir)/man/man1 \
+		$(datadir)/bash-completion/completions $(dkmsdir)
+	cp -P $(B)/bin/viola $(B)/bin/viola-* $(bindir)
+	install -m 644 $(wildcard Documentation/man/*.1) $(datadir)/man/man1
+	install -m 644 tools/viola/completion.bash $(datadir)/bash-completion/completions/viola
+	install -m 644 module/60-viola.rules $(udevdir)
+	cp -r Kbuild dkms.conf module include $(dkmsdir)
+	sed -i 's/@VERSION@/$(VERSION)/' $(dkmsdir)/dkms.conf
+
 clean:
 	rm -rf $(B)
