@@ -277,6 +277,9 @@ static inline void viola_split_push(struct viola_ring *ring, u16 id, u32 written
 	WRITE_ONCE(elem->id, (__force __virtio32)cpu_to_le32(id));
 	WRITE_ONCE(elem->len, (__force __virtio32)cpu_to_le32(written));
 	ring->next_used++;
+	/* Once round without a needs_call(): what was signalled is no mark now. */
+	if (unlikely(ring->next_used == ring->signalled))
+		ring->signalled_valid = false;
 }
 
 static inline void viola_split_publish(struct viola_ring *ring)

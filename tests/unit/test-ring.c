@@ -1082,6 +1082,38 @@ static void first_call_is_not_withheld(void **state)
 	rig_free(r);
 }
 
+/*
+ * A device that publishes for long without asking needs_call(), as one that
+ * polls may, gets round to the index it last signalled at. What it published
+ * is then everything, not nothing.
+ */
+static void call_after_65536_buffers_unasked(void **state)
+{
+	static const u32 extra[] = { 0, 1, 2, 4 };
+	struct model_piece piece = { A_GPA, 1, false };
+	u32 i, k, written;
+	u16 id;
+
+	for (i = 0; i < ARRAY_SIZE(extra); i++) {
+		struct rig *r = rig_new(4, true, false);
+
+		viola_ring_needs_call(&r->ring);
+		assert_false(viola_ring_needs_call(&r->ring));
+		assert_false(model_driver_want_call(&r->driver, 100));
+		for (k = 0; k < 65536 + extra[i]; k++) {
+			model_driver_add(&r->driver, &piece, 1, 0, 0);
+			model_driver_expose(&r->driver);
+			expect_pop(r);
+			viola_ring_push(&r->ring, r->chain.id, 0);
+			viola_ring_publish(&r->ring);
+			assert_int_equal(model_driver_reclaim(&r->driver, &id, &written), 1);
+		}
+		assert_true(viola_ring_needs_call(&r->ring));
+		assert_false(viola_ring_needs_call(&r->ring));
+		rig_free(r);
+	}
+}
+
 /* Reads of what the device writes, and writes of what it reads: none. */
 static void device_leaves_the_driver_s_parts_alone(void **state)
 {
@@ -1163,6 +1195,7 @@ int main(void)
 		cmocka_unit_test(kick_by_event_index_covers_a_batch),
 		cmocka_unit_test(call_by_event_index_agrees_with_definition),
 		cmocka_unit_test(first_call_is_not_withheld),
+		cmocka_unit_test(call_after_65536_buffers_unasked),
 		cmocka_unit_test(device_leaves_the_driver_s_parts_alone),
 	};
 
