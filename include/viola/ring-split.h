@@ -156,7 +156,7 @@ static inline int viola_chain_add(struct viola_ring *ring, struct viola_chain *c
 /*
  * Walks the indirect table that @table describes (2.7.5.3). Bounded by the
  * table's own length; the table is read in place, or piecewise where it
- * crosses extents.
+ * crosses extents or is not aligned for the loads.
  */
 static inline int viola_chain_add_indirect(struct viola_ring *ring, struct viola_chain *chain,
 					   const struct viola_desc *table)
@@ -178,9 +178,12 @@ static inline int viola_chain_add_indirect(struct viola_ring *ring, struct viola
 		return viola_ring_fail(ring, VIOLA_RING_ADDRESS);
 	ring->table_hint = (u32)at;
 	if (likely(viola_within(table->addr - ring->mem->ext[at].gpa, table->len,
-				ring->mem->ext[at].size) &&
-		   table->addr % 8 == 0))
+				ring->mem->ext[at].size))) {
 		mapped = ring->mem->ext[at].base + (table->addr - ring->mem->ext[at].gpa);
+		/* For the loads' sake: an extent need not be aligned as its gpa. */
+		if (unlikely((uintptr_t)mapped % 8))
+			mapped = NULL;
+	}
 
 	for (seen = 0; seen < count; seen++) {
 		struct viola_desc d;

@@ -542,6 +542,39 @@ static void indirect_table_anywhere_in_memory(void **state)
 	}
 }
 
+/*
+ * Where the host has an extent need not be aligned as the guest's address is:
+ * loads of 64 bits are chosen by the host's (UBSan).
+ */
+static void indirect_table_misaligned_on_the_host_only(void **state)
+{
+	struct rig *r = rig_new(4, false, true);
+	u32 off;
+
+	for (off = 0; off < 8; off++) {
+		const u64 extent = 0x200000000ull + 0x1000 * off + off;
+		u64 table = (extent + 15) & ~15ull;
+
+		model_guest_add(&r->guest, extent, 80);
+		put_table(r, table, 0, A_GPA, 7, READ | NEXT, 1);
+		put_table(r, table, 1, A_GPA, 9, WRITE, 0);
+		offer_table(r, 0, table, 32);
+		expect_pop(r);
+		assert_int_equal(r->chain.out_len, 7);
+		assert_int_equal(r->chain.in_len, 9);
+		viola_ring_push(&r->ring, 0, 0);
+		table = extent; /* aligned on the host only */
+		put_table(r, table, 0, A_GPA, 5, READ | NEXT, 1);
+		put_table(r, table, 1, A_GPA, 6, WRITE, 0);
+		offer_table(r, 0, table, 32);
+		expect_pop(r);
+		assert_int_equal(r->chain.out_len, 5);
+		assert_int_equal(r->chain.in_len, 6);
+		viola_ring_push(&r->ring, 0, 0);
+	}
+	rig_free(r);
+}
+
 static void indirect_descriptor_may_end_a_chain(void **state)
 {
 	struct rig *r = rig_new(4, false, true);
@@ -1169,6 +1202,7 @@ int main(void)
 		cmocka_unit_test(used_buffers_appear_at_publish_in_order_of_push),
 		cmocka_unit_test(indirect_table),
 		cmocka_unit_test(indirect_table_anywhere_in_memory),
+		cmocka_unit_test(indirect_table_misaligned_on_the_host_only),
 		cmocka_unit_test(indirect_descriptor_may_end_a_chain),
 		cmocka_unit_test(write_flag_of_an_indirect_descriptor_is_ignored),
 		cmocka_unit_test(indirect_table_may_be_longer_than_the_ring),
