@@ -1,0 +1,324 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The host's network stack as far end, through a tap interface
+ * (Documentation/networking/tuntap.rst of the kernel). One descriptor per
+ * queue. The interface always speaks with a virtio header: a NIC that wants
+ * none gets it added and taken off here, so that one tap serves every path.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+#include <net/if.h>
+#include <linux/if_tun.h>
+#include <linux/virtio_net.h>
+
+#include "vmm/error.h"
+#include "vmm/net/backend.h"
+
+#define TAP_QUEUES_MAX 8
+
+/* What the kernel puts before a frame while the NIC wants no header. */
+#define TAP_HDR_HIDDEN ((u32)sizeof(struct virtio_net_hdr))
+
+#ifndef TUN_F_USO4
+#define TUN_F_USO4 0x20
+#define TUN_F_USO6 0x40
+#endif
+#define TUN_F_USO (TUN_F_USO4 | TUN_F_USO6)
+
+_Static_assert(NET_OFFLOAD_CSUM == TUN_F_CSUM && NET_OFFLOAD_TSO4 == TUN_F_TSO4 &&
+		       NET_OFFLOAD_TSO6 == TUN_F_TSO6 && NET_OFFLOAD_TSO_ECN == TUN_F_TSO_ECN &&
+		       NET_OFFLOAD_UFO == TUN_F_UFO && NET_OFFLOAD_USO4 == TUN_F_USO4 &&
+		       NET_OFFLOAD_USO6 == TUN_F_USO6,
+	       "offloads are tun's");
+_Static_assert(sizeof(struct viola_seg) == sizeof(struct iovec) &&
+		       offsetof(struct viola_seg, base) == offsetof(struct iovec, iov_base) &&
+		       offsetof(struct viola_seg, len) == offsetof(struct iovec, iov_len),
+	       "a segment is an iovec");
+
+struct tap {
+	struct net_backend be;
+	char name[IFNAMSIZ];
+	bool multi_queue;
+	int fd[TAP_QUEUES_MAX];
+	bool attached[TAP_QUEUES_MAX];
+};
+
+static struct tap *from_be(struct net_backend *be)
+{
+	return (struct tap *)be;
+}
+
+/* @seg with a header of the tap's own before it; the pieces, or -EINVAL. */
+static int with_header(struct iovec *iov, struct virtio_net_hdr *hdr, const struct viola_seg *seg,
+		       u32 nr)
+{
+	if (nr >= IOV_MAX)
+		return -EINVAL;
+	iov[0] = (struct iovec){ hdr, sizeof(*hdr) };
+	memcpy(iov + 1, seg, nr * sizeof(*iov));
+	return (int)nr + 1;
+}
+
+static int tap_send(struct net_backend *be, unsigned int queue, const struct viola_seg *seg,
+		    u32 nr)
+{
+	struct tap *tap = from_be(be);
+	ssize_t len;
+
+	if (nr > IOV_MAX)
+		return -EINVAL;
+	if (be->hdr_len) {
+		len = writev(tap->fd[queue], (const struct iovec *)seg, (int)nr);
+	} else {
+		struct virtio_net_hdr hdr = { .gso_type = VIRTIO_NET_HDR_GSO_NONE };
+		struct iovec iov[IOV_MAX];
+		int n = with_header(iov, &hdr, seg, nr);
+
+		if (n < 0)
+			return n;
+		len = writev(tap->fd[queue], iov, n);
+	}
+	return len < 0 ? -errno : 0;
+}
+
+static ssize_t tap_recv(struct net_backend *be, unsigned int queue, const struct viola_seg *seg,
+			u32 nr)
+{
+	struct tap *tap = from_be(be);
+	ssize_t len;
+
+	if (nr > IOV_MAX)
+		return -EINVAL;
+	if (be->hdr_len) {
+		len = readv(tap->fd[queue], (const struct iovec *)seg, (int)nr);
+	} else {
+		struct virtio_net_hdr hdr;
+		struct iovec iov[IOV_MAX];
+		int n = with_header(iov, &hdr, seg, nr);
+
+		if (n < 0)
+			return n;
+		len = readv(tap->fd[queue], iov, n);
+		if (len >= 0)
+			len = max(len - (ssize_t)sizeof(hdr), (ssize_t)0);
+	}
+	return len < 0 ? -errno : len;
+}
+
+static int tap_fd(struct net_backend *be, unsigned int queue)
+{
+	return from_be(be)->fd[queue];
+}
+
+static int tap_set_header(struct net_backend *be, u32 hdr_len, u32 offloads)
+{
+	struct tap *tap = from_be(be);
+	int size = (int)(hdr_len ? hdr_len : TAP_HDR_HIDDEN);
+
+	if (hdr_len && hdr_len != sizeof(struct virtio_net_hdr) &&
+	    hdr_len != sizeof(struct virtio_net_hdr_mrg_rxbuf))
+		return vmm_fail(EINVAL, "tap %s: no header of %u bytes", tap->name, hdr_len);
+	/* tun takes the rest only with CSUM, and the two USO only together. */
+	if (!(offloads & NET_OFFLOAD_CSUM) || !hdr_len)
+		offloads = 0;
+	if ((offloads & TUN_F_USO) != TUN_F_USO)
+		offloads &= ~TUN_F_USO;
+	if (ioctl(tap->fd[0], TUNSETVNETHDRSZ, &size))
+		return vmm_fail(errno, "tap %s: cannot set a header of %d bytes: %m", tap->name,
+				size);
+	if (ioctl(tap->fd[0], TUNSETOFFLOAD, (unsigned long)offloads))
+		return vmm_fail(errno, "tap %s: cannot set offloads %#x: %m", tap->name, offloads);
+	be->hdr_len = hdr_len;
+	return 0;
+}
+
+static int tap_set_queues(struct net_backend *be, unsigned int nr)
+{
+	struct tap *tap = from_be(be);
+	unsigned int i;
+
+	if (!nr || nr > be->queues)
+		return -EINVAL;
+	if (!tap->multi_queue)
+		return 0;
+	for (i = 0; i < be->queues; i++) {
+		struct ifreq ifr = { 0 };
+		bool want = i < nr;
+
+		if (tap->attached[i] == want)
+			continue;
+		ifr.ifr_flags = want ? IFF_ATTACH_QUEUE : IFF_DETACH_QUEUE;
+		if (ioctl(tap->fd[i], TUNSETQUEUE, &ifr))
+			return vmm_fail(errno, "tap %s: cannot %s queue %u: %m", tap->name,
+					want ? "attach" : "detach", i);
+		tap->attached[i] = want;
+	}
+	return 0;
+}
+
+static void tap_destroy(struct net_backend *be)
+{
+	struct tap *tap = from_be(be);
+	unsigned int i;
+
+	for (i = 0; i < be->queues; i++)
+		close(tap->fd[i]);
+	free(tap);
+}
+
+static const struct net_backend_ops tap_ops = {
+	.name = "tap",
+	.send = tap_send,
+	.recv = tap_recv,
+	.fd = tap_fd,
+	.kernel_fd = tap_fd,
+	.set_header = tap_set_header,
+	.set_queues = tap_set_queues,
+	.destroy = tap_destroy,
+};
+
+static int attach_error(const struct tap *tap, int err)
+{
+	switch (err) {
+	case EPERM:
+	case EACCES:
+		return vmm_fail(err, "tap %s: no permission: run as root, or create it with "
+				     "`ip tuntap add %s mode tap user $USER`",
+				tap->name, tap->name);
+	case EBUSY:
+		return vmm_fail(err, "tap %s is in use by another program", tap->name);
+	case EINVAL:
+		return vmm_fail(err, "tap %s: not a tap interface of that many queues: create it "
+				     "with `ip tuntap add %s mode tap%s`",
+				tap->name, tap->name, tap->multi_queue ? " multi_queue" : "");
+	default:
+		errno = err;
+		return vmm_fail(err, "tap %s: cannot attach: %m", tap->name);
+	}
+}
+
+/* Opens one more queue. 0 or -errno, with no sentence for TUNSETIFF's. */
+static int queue_open(struct tap *tap, int *ioctl_errno)
+{
+	struct ifreq ifr = { 0 };
+	int fd, value, err;
+
+	fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0)
+		return vmm_fail(errno, "cannot open /dev/net/tun: %m (load it by `modprobe tun`)");
+	ifr.ifr_flags = (short)(IFF_TAP | IFF_NO_PI | IFF_VNET_HDR |
+				(tap->multi_queue ? IFF_MULTI_QUEUE : 0));
+	memcpy(ifr.ifr_name, tap->name, IFNAMSIZ);
+	if (ioctl(fd, TUNSETIFF, &ifr)) {
+		*ioctl_errno = errno;
+		close(fd);
+		return -*ioctl_errno;
+	}
+	/* A limit would make the tap wait for its reader's acknowledgement. */
+	value = INT_MAX;
+	err = ioctl(fd, TUNSETSNDBUF, &value);
+	value = 1;
+	if (!err)
+		err = ioctl(fd, TUNSETVNETLE, &value);
+	if (err) {
+		err = vmm_fail(errno, "tap %s: cannot set it up: %m", tap->name);
+		close(fd);
+		return err;
+	}
+	tap->attached[tap->be.queues] = true;
+	tap->fd[tap->be.queues++] = fd;
+	return 0;
+}
+
+/* Which offloads this kernel's tun takes; each set is tried. */
+static u32 probe_offloads(const struct tap *tap)
+{
+	static const u32 set[] = {
+		TUN_F_TSO4, TUN_F_TSO6, TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN, TUN_F_UFO,
+		TUN_F_USO,
+	};
+	u32 possible = 0;
+	unsigned int i;
+
+	if (ioctl(tap->fd[0], TUNSETOFFLOAD, (unsigned long)TUN_F_CSUM))
+		return 0;
+	possible = TUN_F_CSUM;
+	for (i = 0; i < ARRAY_SIZE(set); i++)
+		if (!ioctl(tap->fd[0], TUNSETOFFLOAD, (unsigned long)(TUN_F_CSUM | set[i])))
+			possible |= set[i];
+	return possible;
+}
+
+/* An interface that was made just now is of no use while it is down. */
+static int bring_up(const struct tap *tap)
+{
+	struct ifreq ifr = { 0 };
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), err;
+
+	if (fd < 0)
+		return vmm_fail(errno, "cannot open a socket: %m");
+	memcpy(ifr.ifr_name, tap->name, IFNAMSIZ);
+	err = ioctl(fd, SIOCGIFFLAGS, &ifr);
+	ifr.ifr_flags |= IFF_UP;
+	if (!err)
+		err = ioctl(fd, SIOCSIFFLAGS, &ifr);
+	if (err)
+		err = vmm_fail(errno, "tap %s: cannot bring it up: %m", tap->name);
+	close(fd);
+	return err;
+}
+
+int tap_backend_open(struct net_backend **be, const char *ifname, unsigned int queues)
+{
+	struct tap *tap;
+	bool existed;
+	int err = 0, attach_errno = 0;
+
+	if (!*ifname || strlen(ifname) >= IFNAMSIZ)
+		return vmm_fail(EINVAL, "'%s' is no interface name: 1 to %d characters", ifname,
+				IFNAMSIZ - 1);
+	if (!queues || queues > TAP_QUEUES_MAX)
+		return vmm_fail(EINVAL, "tap %s: %u queues: 1 to %d are possible", ifname, queues,
+				TAP_QUEUES_MAX);
+	tap = calloc(1, sizeof(*tap));
+	if (!tap)
+		return vmm_fail(ENOMEM, "tap %s: out of memory", ifname);
+	tap->be.ops = &tap_ops;
+	snprintf(tap->name, sizeof(tap->name), "%s", ifname);
+	tap->multi_queue = queues > 1;
+	existed = if_nametoindex(ifname) != 0;
+
+	while (!err && tap->be.queues < queues)
+		err = queue_open(tap, &attach_errno);
+	if (attach_errno == EINVAL && queues == 1) {
+		/* It may have been created for several queues; one is enough. */
+		attach_errno = 0;
+		tap->multi_queue = true;
+		err = queue_open(tap, &attach_errno);
+		if (err)
+			tap->multi_queue = false;
+	}
+	if (attach_errno)
+		err = attach_error(tap, attach_errno);
+	if (err)
+		goto fail;
+	tap->be.offloads_possible = probe_offloads(tap);
+	err = tap_set_header(&tap->be, 0, 0);
+	if (!err && !existed)
+		err = bring_up(tap);
+	if (err)
+		goto fail;
+	*be = &tap->be;
+	return 0;
+
+fail:
+	tap_destroy(&tap->be);
+	return err;
+}

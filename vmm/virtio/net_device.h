@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef VMM_VIRTIO_NET_DEVICE_H
+#define VMM_VIRTIO_NET_DEVICE_H
+
+#include <pthread.h>
+
+#include "vmm/loop.h"
+#include "vmm/net/backend.h"
+#include "vmm/virtio/queue.h"
+#include "vmm/virtio/virtio.h"
+#include "vmm/virtio/virtio_net.h"
+
+/*
+ * The network device's inside: virtio_net.c is features, configuration and
+ * control queue; a plane runs the receive and transmit queues: net_rings.c on
+ * threads of this process, vhost.c by a kernel data plane.
+ */
+
+#define NET_PAIRS_MAX 8
+#define NET_QUEUE_SIZE 256
+/* struct virtio_net_hdr_mrg_rxbuf: always, as VERSION_1 is (5.1.6.1). */
+#define NET_HDR_LEN 12
+
+struct virtio_net;
+struct net_plane;
+
+struct net_plane_ops {
+	/*
+	 * Threads: set_pairs() comes from the control queue's, calls_changed()
+	 * from any and must not wait, all others with the transport's lock.
+	 */
+	/* As struct virtio_device_ops, for queues 0 … 2 * pairs - 1. */
+	int (*set_features)(struct net_plane *plane, u64 features);
+	int (*activate)(struct net_plane *plane, unsigned int index,
+			const struct virtio_vring *vring);
+	void (*deactivate)(struct net_plane *plane, unsigned int index);
+	void (*calls_changed)(struct net_plane *plane); /* optional */
+	/* Pairs 0 … nr - 1 carry traffic. */
+	void (*set_pairs)(struct net_plane *plane, unsigned int nr);
+	void (*stats)(struct net_plane *plane, unsigned int index, struct virtio_net_stats *to);
+	void (*destroy)(struct net_plane *plane);
+};
+
+struct net_plane {
+	const struct net_plane_ops *ops;
+	u64 features; /* device features that the plane cannot do are missing */
+};
+
+struct virtio_net {
+	struct virtio_device dev;
+	struct net_backend *be;
+	struct net_plane *plane;
+	unsigned int pairs; /* constant */
+	char name[16];
+	u8 mac[6]; /* given at creation */
+
+	struct loop *loop; /* control queue, and what the plane wants watched */
+	struct loop_source control_kick;
+
+	pthread_mutex_t lock; /* guards what follows */
+	u64 features; /* negotiated; changes only while no queue is active */
+	u8 mac_now[6];
+	bool link_up;
+	unsigned int pairs_now;
+	struct virtio_queue control;
+	bool control_active;
+};
+
+/* The far end is gone for good: the link goes down. Any thread, no locks. */
+void virtio_net_link_lost(struct virtio_net *net);
+
+/* Makes net->plane. 0 or -errno with a recorded sentence. */
+int net_rings_create(struct virtio_net *net);
+int net_vhost_create(struct virtio_net *net, const char *node);
+
+#endif
