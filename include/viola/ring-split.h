@@ -310,17 +310,31 @@ static inline bool viola_split_needs_call(struct viola_ring *ring)
 	return (u16)(ring->next_used - event - 1) < (u16)(ring->next_used - before);
 }
 
-static inline int viola_split_enable_kick(struct viola_ring *ring)
+/* Asks for a kick at entry @at, then looks again: as viola_split_look(). */
+static inline int viola_split_ask_kick(struct viola_ring *ring, u16 at)
 {
 	if (unlikely(viola_ring_broken(ring)))
 		return -EPROTO;
 	if (ring->event_idx)
-		WRITE_ONCE(*viola_split_avail_event(ring), cpu_to_le16(ring->next_avail));
+		WRITE_ONCE(*viola_split_avail_event(ring), cpu_to_le16(at));
 	else
 		WRITE_ONCE(ring->used->flags, 0);
 	/* (C) the request for a kick before, the driver's index after. */
 	viola_mb();
 	return viola_split_look(ring);
+}
+
+static inline int viola_split_enable_kick(struct viola_ring *ring)
+{
+	return viola_split_ask_kick(ring, ring->next_avail);
+}
+
+static inline int viola_split_enable_kick_more(struct viola_ring *ring)
+{
+	u16 seen = ring->avail_seen;
+	int ret = viola_split_ask_kick(ring, seen);
+
+	return ret < 0 ? ret : ring->avail_seen != seen;
 }
 
 static inline void viola_split_disable_kick(struct viola_ring *ring)

@@ -273,6 +273,18 @@ static inline int viola_ring_enable_kick(struct viola_ring *ring)
 	return viola_split_enable_kick(ring);
 }
 
+/*
+ * The same for a device that popped until nothing was left, found that all of
+ * it does not suffice (a frame larger than the buffers there are) and gave it
+ * back: asks for a kick at the next chain beyond those. 0: no more came, the
+ * caller may sleep; 1: more came meanwhile; -EPROTO. enable_kick() would
+ * return 1 for what was given back, for ever.
+ */
+static inline int viola_ring_enable_kick_more(struct viola_ring *ring)
+{
+	return viola_split_enable_kick_more(ring);
+}
+
 /* Tells the driver that kicks are not needed; a hint, one may still come. */
 static inline void viola_ring_disable_kick(struct viola_ring *ring)
 {

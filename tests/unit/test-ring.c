@@ -981,6 +981,56 @@ static void kick_by_flags(void **state)
 	rig_free(r);
 }
 
+/*
+ * A frame that needs more buffers than there are: the device gives all of them
+ * back and waits for more, not for those it has seen. It must neither be told
+ * for ever that there is something, nor miss the kick for what comes.
+ */
+static void kick_for_more_than_was_seen(void **state)
+{
+	struct model_piece piece = { A_GPA, 1, true };
+	struct viola_chain first;
+	u32 event_idx, i;
+
+	for (event_idx = 0; event_idx < 2; event_idx++) {
+		struct rig *r = rig_new(8, event_idx, false);
+
+		rig_start_at(r, 65534);
+		viola_ring_disable_kick(&r->ring);
+		for (i = 0; i < 2; i++)
+			model_driver_add(&r->driver, &piece, 1, 0, 0);
+		model_driver_expose(&r->driver);
+		model_driver_kick_wanted(&r->driver);
+		expect_pop(r);
+		first = r->chain;
+		expect_pop(r);
+		assert_int_equal(viola_ring_pop(&r->ring, &r->chain), 0);
+		viola_ring_unpop(&r->ring, &r->chain);
+		viola_ring_unpop(&r->ring, &first);
+		assert_int_equal(viola_ring_enable_kick_more(&r->ring), 0);
+		model_driver_add(&r->driver, &piece, 1, 0, 0);
+		model_driver_expose(&r->driver);
+		assert_true(model_driver_kick_wanted(&r->driver));
+		/* that one counts as new, once */
+		assert_int_equal(viola_ring_enable_kick_more(&r->ring), 1);
+		assert_int_equal(viola_ring_enable_kick_more(&r->ring), 0);
+		for (i = 0; i < 3; i++)
+			expect_pop(r);
+		assert_int_equal(viola_ring_pop(&r->ring, &r->chain), 0);
+		/* nothing given back: the same as enable_kick */
+		assert_int_equal(viola_ring_enable_kick_more(&r->ring), 0);
+		model_driver_add(&r->driver, &piece, 1, 0, 0);
+		model_driver_expose(&r->driver);
+		assert_true(model_driver_kick_wanted(&r->driver));
+		assert_int_equal(viola_ring_enable_kick(&r->ring), 1);
+		offer(r, 99);
+		model_split_avail(&r->driver)[1] = cpu_to_le16(1000);
+		assert_int_equal(viola_ring_enable_kick_more(&r->ring), -EPROTO);
+		assert_int_equal(viola_ring_enable_kick_more(&r->ring), -EPROTO);
+		rig_free(r);
+	}
+}
+
 static void call_by_flags(void **state)
 {
 	struct rig *r = rig_new(8, false, false);
@@ -1224,6 +1274,7 @@ int main(void)
 		cmocka_unit_test(a_broken_ring_still_completes),
 		cmocka_unit_test(every_error_has_words),
 		cmocka_unit_test(kick_by_flags),
+		cmocka_unit_test(kick_for_more_than_was_seen),
 		cmocka_unit_test(call_by_flags),
 		cmocka_unit_test(kick_by_event_index_over_the_wrap),
 		cmocka_unit_test(kick_by_event_index_covers_a_batch),
