@@ -414,17 +414,6 @@ static void kick_by_event_index(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, viola_ring_enable_kick(&f->ring), 1);
 }
 
-static void call_by_flags(struct kunit *test)
-{
-	struct ring_fixture *f = test->priv;
-
-	KUNIT_EXPECT_TRUE(test, viola_ring_needs_call(&f->ring));
-	f->avail[0] = cpu_to_le16(VRING_AVAIL_F_NO_INTERRUPT);
-	KUNIT_EXPECT_FALSE(test, viola_ring_needs_call(&f->ring));
-	f->avail[0] = 0;
-	KUNIT_EXPECT_TRUE(test, viola_ring_needs_call(&f->ring));
-}
-
 /* Serves @n buffers and says whether they are worth an interrupt. */
 static bool serve(struct kunit *test, struct ring_fixture *f, u32 n)
 {
@@ -436,6 +425,17 @@ static bool serve(struct kunit *test, struct ring_fixture *f, u32 n)
 		viola_ring_publish(&f->ring);
 	}
 	return viola_ring_needs_call(&f->ring);
+}
+
+static void call_by_flags(struct kunit *test)
+{
+	struct ring_fixture *f = test->priv;
+
+	KUNIT_EXPECT_TRUE(test, serve(test, f, 1));
+	f->avail[0] = cpu_to_le16(VRING_AVAIL_F_NO_INTERRUPT);
+	KUNIT_EXPECT_FALSE(test, serve(test, f, 1));
+	f->avail[0] = 0;
+	KUNIT_EXPECT_TRUE(test, serve(test, f, 1));
 }
 
 static void call_by_event_index(struct kunit *test)
