@@ -294,18 +294,21 @@ static inline void viola_split_publish(struct viola_ring *ring)
 static inline bool viola_split_needs_call(struct viola_ring *ring)
 {
 	u16 event, before = ring->signalled;
+	bool known = ring->signalled_valid;
 
+	/* What was asked for before and found unwanted stays so: no barrier. */
+	if (known && ring->next_used == before)
+		return false;
+	ring->signalled = ring->next_used;
+	ring->signalled_valid = true;
 	/* (D) the publish before, the driver's event field after. */
 	viola_mb();
 	if (!ring->event_idx)
 		return !(le16_to_cpu((__force __le16)READ_ONCE(ring->avail->flags)) &
 			 VRING_AVAIL_F_NO_INTERRUPT);
-	event = le16_to_cpu(READ_ONCE(*viola_split_used_event(ring)));
-	ring->signalled = ring->next_used;
-	if (unlikely(!ring->signalled_valid)) {
-		ring->signalled_valid = true;
+	if (unlikely(!known))
 		return true;
-	}
+	event = le16_to_cpu(READ_ONCE(*viola_split_used_event(ring)));
 	/* 2.7.7.2: was the entry that event names among those just published? */
 	return (u16)(ring->next_used - event - 1) < (u16)(ring->next_used - before);
 }

@@ -233,7 +233,11 @@ static inline int viola_ring_pop(struct viola_ring *ring, struct viola_chain *ch
 	return viola_split_pop(ring, chain);
 }
 
-/* Gives back @chain, the newest one popped and not yet pushed or unpopped. */
+/*
+ * Gives back @chain, the last one popped. Several are given back newest first.
+ * A chain popped before one that was pushed cannot be given back any more: it
+ * is the last entry that is taken again, whichever chain is named.
+ */
 static inline void viola_ring_unpop(struct viola_ring *ring, const struct viola_chain *chain)
 {
 	viola_split_unpop(ring, chain->id, chain->slots);
@@ -255,8 +259,9 @@ static inline void viola_ring_publish(struct viola_ring *ring)
 }
 
 /*
- * After publish: whether the driver asked to be interrupted for what became
- * visible since the last call.
+ * After publish, with nothing pushed since: whether the driver asked to be
+ * interrupted for what became visible since the last call. False if nothing
+ * did; true if that is not known, as after init and set_base.
  */
 static inline bool viola_ring_needs_call(struct viola_ring *ring)
 {

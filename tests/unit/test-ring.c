@@ -1060,6 +1060,31 @@ static void call_by_flags(void **state)
 	rig_free(r);
 }
 
+/* With nothing new there is nothing to interrupt for, whatever the flags say. */
+static void no_call_without_a_used_buffer(void **state)
+{
+	u32 event_idx, i;
+
+	for (event_idx = 0; event_idx < 2; event_idx++) {
+		struct rig *r = rig_new(8, event_idx, false);
+
+		viola_ring_needs_call(&r->ring); /* the first may say anything */
+		for (i = 0; i < 3; i++) {
+			put(r, i, A_GPA, 1, READ, 0);
+			offer(r, (u16)i);
+			expect_pop(r);
+			assert_false(viola_ring_needs_call(&r->ring));
+			model_driver_want_call(&r->driver, 0);
+			viola_ring_push(&r->ring, (u16)i, 0);
+			viola_ring_publish(&r->ring);
+			assert_true(viola_ring_needs_call(&r->ring));
+			assert_false(viola_ring_needs_call(&r->ring));
+			r->driver.used++;
+		}
+		rig_free(r);
+	}
+}
+
 /*
  * With event indices a kick comes for the buffer that was asked for and no
  * other, at every index modulo 65536.
@@ -1276,6 +1301,7 @@ int main(void)
 		cmocka_unit_test(kick_by_flags),
 		cmocka_unit_test(kick_for_more_than_was_seen),
 		cmocka_unit_test(call_by_flags),
+		cmocka_unit_test(no_call_without_a_used_buffer),
 		cmocka_unit_test(kick_by_event_index_over_the_wrap),
 		cmocka_unit_test(kick_by_event_index_covers_a_batch),
 		cmocka_unit_test(call_by_event_index_agrees_with_definition),
