@@ -118,7 +118,7 @@ static void vmm_exec(const struct run *r, int go)
 	path_join(vmm, r->x->place->bin, "viola-vmm");
 	snprintf(cmdline, sizeof(cmdline),
 		 "console=ttyS0 quiet ipv6.disable=1 panic=-1 "
-		 "viola.agent=--rtt-count=%u+--warmup=%u+--rate-ms=%u+--timeout-ms=5000+--wait-ms=60000",
+		 "viola.agent=--rtt-count=%u+--warmup=%u+--rate-ms=%u+--timeout-ms=3000+--wait-ms=60000",
 		 o->rtt_count, o->warmup, o->rate_ms);
 	snprintf(net, sizeof(net), "path=%s,backend=tap,ifname=" TAP_NAME,
 		 r->path->name);

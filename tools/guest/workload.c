@@ -14,7 +14,7 @@
 #define RATE_WARMUP_MS	100
 #define RX_QUIET_MS	50	/* the end of an rx phase */
 #define RX_OVERTIME_MS	2000
-#define DEAD_AFTER	20	/* round trips lost in a row */
+#define LOST_MAX	10	/* of a phase: enough to know, each costs a timeout */
 
 static const double curve_points[] = {
 	0, .05, .1, .2, .3, .4, .5, .6, .7, .75, .8, .85, .9, .925, .95, .96,
@@ -85,12 +85,11 @@ static int rtt_phase(struct agent *a, struct agent_phase *p)
 	struct frame_id id = {
 		.run = a->run, .type = VIOLA_WIRE_RTT, .phase = p->id,
 	};
-	unsigned int dead = 0;
 	uint64_t sent_ns;
 	int n;
 
 	hdr_reset(&a->hdr);
-	for (id.seq = 0; id.seq < p->count && dead < DEAD_AFTER; id.seq++) {
+	for (id.seq = 0; id.seq < p->count && p->lost < LOST_MAX; id.seq++) {
 		a->account.limit = id.seq + 1;
 		id.stamp_ns = clock_now();
 		frame_build(a->out[0], len, a->peer, a->link.mac, &id);
@@ -102,7 +101,6 @@ static int rtt_phase(struct agent *a, struct agent_phase *p)
 		n = rtt_wait(a, p, &id, sent_ns);
 		if (n < 0)
 			return n;
-		dead = n ? 0 : dead + 1;
 		p->lost += !n;
 	}
 	return 0;
