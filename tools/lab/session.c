@@ -39,7 +39,7 @@
 #include "tools/lab/pump.h"
 #include "tools/lab/session.h"
 
-#define POWEROFF_MS	10000	/* after that a machine that was told to end is killed */
+#define POWEROFF_MS	60000	/* after that a machine that was told to end is killed */
 #define VERBOSE_MS	200	/* how often --verbose looks for new log lines */
 #define ESCAPE		0x1d	/* Ctrl-] */
 
@@ -62,7 +62,7 @@ struct session {
 	char line[512];			/* of the control port, incomplete */
 	size_t line_len;
 	int64_t started_ms, deadline_ms, poweroff_ms;
-	bool ready, exited, said_bye, timed_out, reader_gone, escaped;
+	bool ready, exited, said_bye, timed_out, reader_gone, escaped, stuck;
 	int status, signal;
 	uint64_t out_bytes, err_bytes;
 	char failure[512];
@@ -437,8 +437,10 @@ static void run(struct session *s)
 {
 	while (!finished(s) && !interrupted(s)) {
 		step(s);
-		if (s->said_bye && now_ms() >= s->poweroff_ms)
+		if (s->said_bye && now_ms() >= s->poweroff_ms) {
+			s->stuck = true;
 			break;
+		}
 	}
 	if (s->pid) {
 		kill(s->pid, SIGKILL);
@@ -507,6 +509,12 @@ static int conclude(const struct session *s)
 	klog_scan(log, NULL, &result);
 	if (result.panicked) {
 		lab_say("the lab machine panicked; the kernel log %s ends:", log);
+		klog_tail(log, stderr);
+		return LAB_EXIT_KERNEL;
+	}
+	if (s->stuck) {
+		lab_say("the lab machine did not power off in %u s; the kernel log %s ends:",
+			POWEROFF_MS / 1000, log);
 		klog_tail(log, stderr);
 		return LAB_EXIT_KERNEL;
 	}
