@@ -1,0 +1,454 @@
+// SPDX-License-Identifier: GPL-2.0
+// fuzz-flags: -max_len=2048
+/*
+ * The device side of a split ring against a driver that does anything.
+ *
+ * An input is a configuration and a program: steps of the driver (poke shared
+ * memory, write descriptors, move the index) between steps of the device (pop,
+ * push, unpop, …). Where the configuration says so, memory also changes under
+ * the device's hands: every location it loads through READ_ONCE() or an
+ * acquire is scrambled right after the load, so that a value fetched a second
+ * time is never the one that was checked.
+ *
+ * Each part of the ring and each extent is a heap object of its exact size,
+ * and each popped piece is read or written in full: AddressSanitizer is the
+ * judge, with the invariants of ring.h that check() adds.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void after_load(const volatile void *at, unsigned int size);
+
+#define READ_ONCE(x)                                               \
+	({                                                         \
+		typeof(x) _value = *(const volatile typeof(x) *)&(x); \
+		after_load(&(x), sizeof(x));                       \
+		_value;                                            \
+	})
+#define WRITE_ONCE(x, v) (*(volatile typeof(x) *)&(x) = (v))
+
+#include <viola/env.h>
+
+#undef viola_load_acquire
+#define viola_load_acquire(p)                                      \
+	({                                                         \
+		typeof(*(p)) _loaded = __atomic_load_n(p, __ATOMIC_ACQUIRE); \
+		after_load(p, sizeof(_loaded));                    \
+		_loaded;                                           \
+	})
+
+#include <viola/ring.h>
+
+#define EXTENTS 4
+#define HELD_MAX 16
+#define SEGS 24
+
+/* Touching, then behind a hole, misaligned on one side, and at the top. */
+static const struct {
+	u64 gpa;
+	u32 size;
+} layout[EXTENTS] = {
+	{ 0x1000, 0x400 },
+	{ 0x1400, 0x205 },
+	{ 0x3004, 0x200 },
+	{ UINT64_MAX - 0x100, 0x100 },
+};
+
+struct input {
+	const uint8_t *at;
+	size_t left;
+};
+
+struct held {
+	struct viola_chain chain;
+	struct viola_seg *seg;
+	u64 *seg_gpa;
+	u64 order; /* of the pop */
+};
+
+static struct {
+	struct viola_extent ext[EXTENTS];
+	struct viola_mem mem;
+	u8 *part[3]; /* desc, driver, device */
+	size_t part_size[3];
+	u32 num;
+	bool event_idx, indirect, hostile;
+	u64 *in_flight;
+	struct viola_ring ring;
+	struct held held[HELD_MAX];
+	u32 nr_held;
+	u64 pops; /* counts pops that stand */
+	u64 noise;
+} m;
+
+#define check(what)                                                         \
+	do {                                                                \
+		if (!(what)) {                                              \
+			fprintf(stderr, "fuzz-ring:%d: not so: %s\n", __LINE__, #what); \
+			abort();                                            \
+		}                                                           \
+	} while (0)
+
+static void after_load(const volatile void *at, unsigned int size)
+{
+	const u8 *byte = (const u8 *)at;
+	u32 i;
+
+	if (!m.hostile)
+		return;
+	/* Shared memory only: what is on the stack is the device's own copy. */
+	for (i = 0; i < 3 + EXTENTS; i++) {
+		u8 *base = i < 3 ? m.part[i] : m.ext[i - 3].base;
+		size_t room = i < 3 ? m.part_size[i] : layout[i - 3].size;
+		u32 k;
+
+		if (byte < base || byte >= base + room)
+			continue;
+		for (k = 0; k < size; k++) {
+			m.noise = m.noise * 6364136223846793005ull + 1442695040888963407ull;
+			base[byte - base + k] ^= (u8)(m.noise >> 56);
+		}
+		return;
+	}
+}
+
+static u8 take8(struct input *in)
+{
+	if (!in->left)
+		return 0;
+	in->left--;
+	return *in->at++;
+}
+
+static u16 take16(struct input *in)
+{
+	u16 lo = take8(in);
+
+	return (u16)(lo | take8(in) << 8);
+}
+
+static u64 take64(struct input *in)
+{
+	u64 v = 0;
+	u32 i;
+
+	for (i = 0; i < 8; i++)
+		v = v << 8 | take8(in);
+	return v;
+}
+
+/* An address: mostly in or near an extent, sometimes anything. */
+static u64 take_gpa(struct input *in)
+{
+	u8 how = take8(in);
+
+	if (how == 0xff)
+		return take64(in);
+	return layout[how % EXTENTS].gpa + take16(in) % 0x420 - (how & 0x80 ? 0x10 : 0);
+}
+
+static u32 take_len(struct input *in)
+{
+	u8 how = take8(in);
+
+	if (how < 0xf0)
+		return how;
+	if (how < 0xff)
+		return take16(in);
+	return (u32)take64(in);
+}
+
+static struct vring_desc take_desc(struct input *in)
+{
+	struct vring_desc d;
+	u16 flags = take8(in), next = take8(in);
+
+	if (flags & 0x80) /* rarely: bits nobody defined, indices beyond */
+		flags = (u16)(flags << 4 | flags);
+	if (next & 0x80)
+		next = (u16)(next << 8 | next);
+	d.addr = cpu_to_le64(take_gpa(in));
+	d.len = cpu_to_le32(take_len(in));
+	d.flags = cpu_to_le16(flags);
+	d.next = cpu_to_le16(next);
+	return d;
+}
+
+/* --- the driver's steps ----------------------------------------------------- */
+
+static void poke(u8 *base, size_t size, size_t off, struct input *in)
+{
+	u32 n = take8(in) % 32;
+
+	while (n-- && off < size)
+		base[off++] = take8(in);
+}
+
+static void step_poke_ring(struct input *in)
+{
+	u8 part = take8(in) % 3;
+
+	poke(m.part[part], m.part_size[part], take16(in) % m.part_size[part], in);
+}
+
+static void step_poke_memory(struct input *in)
+{
+	u8 e = take8(in) % EXTENTS;
+
+	poke(m.ext[e].base, layout[e].size, take16(in) % layout[e].size, in);
+}
+
+static void step_desc(struct input *in)
+{
+	u32 i = take8(in) % m.num;
+	struct vring_desc d = take_desc(in);
+
+	memcpy(m.part[0] + 16 * i, &d, sizeof(d));
+}
+
+static void step_table(struct input *in)
+{
+	u64 gpa = take_gpa(in);
+	u32 n = 1 + take8(in) % 8, hint = 0;
+
+	while (n--) {
+		struct vring_desc d = take_desc(in);
+
+		viola_mem_write(&m.mem, &hint, gpa, &d, sizeof(d));
+		gpa += 16;
+	}
+}
+
+static void step_offer(struct input *in)
+{
+	__le16 *avail = (__le16 *)m.part[1];
+	u16 idx = le16_to_cpu(avail[1]);
+	u8 head = take8(in);
+
+	avail[2 + (idx & (m.num - 1))] = cpu_to_le16(head & 0x80 ? head * 257 : head % m.num);
+	avail[1] = cpu_to_le16((u16)(idx + 1));
+}
+
+static void step_index(struct input *in)
+{
+	((__le16 *)m.part[1])[1] = cpu_to_le16(take16(in));
+}
+
+/* --- the device's steps ------------------------------------------------------ */
+
+static void check_chain(const struct viola_chain *c)
+{
+	u32 i, n = c->nout + c->nin;
+	u64 len = 0;
+	u8 sum = 0;
+
+	check(c->id < m.num);
+	check(c->slots == 1);
+	check(n <= c->seg_max && c->nout <= c->seg_max);
+	for (i = 0; i < n; i++) {
+		const struct viola_seg *s = &c->seg[i];
+		const u8 *byte = s->base;
+		size_t k;
+
+		check(s->len);
+		check(viola_mem_map(&m.mem, c->seg_gpa[i], s->len) == s->base);
+		if (i < c->nout)
+			for (k = 0; k < s->len; k++)
+				sum ^= byte[k];
+		else
+			memset(s->base, sum + (int)i, s->len);
+		len += s->len;
+		if (i + 1 == c->nout)
+			check(len == c->out_len);
+	}
+	if (!c->nout)
+		check(!c->out_len);
+	check(len == (u64)c->out_len + c->in_len);
+}
+
+static void step_pop(struct input *in)
+{
+	struct held *h = &m.held[m.nr_held];
+	u16 base = viola_ring_base(&m.ring);
+	bool was_broken = viola_ring_broken(&m.ring);
+	u32 i;
+	int ret;
+
+	if (m.nr_held == HELD_MAX)
+		return;
+	h->chain = (struct viola_chain){
+		.seg = h->seg,
+		.seg_gpa = h->seg_gpa,
+		.seg_max = SEGS,
+	};
+	ret = viola_ring_pop(&m.ring, &h->chain);
+	check(ret == 1 || ret == 0 || ret == -EPROTO);
+	check((ret == -EPROTO) == viola_ring_broken(&m.ring));
+	check(!was_broken || ret == -EPROTO);
+	if (ret != 1) {
+		check(viola_ring_base(&m.ring) == base);
+		return;
+	}
+	check(viola_ring_base(&m.ring) == (u16)(base + 1));
+	check_chain(&h->chain);
+	for (i = 0; i < m.nr_held; i++)
+		check(m.held[i].chain.id != h->chain.id);
+	h->order = ++m.pops;
+	m.nr_held++;
+}
+
+static void drop(u32 i)
+{
+	struct held gone = m.held[i];
+
+	m.held[i] = m.held[--m.nr_held];
+	m.held[m.nr_held] = gone; /* keeps its arrays */
+}
+
+static void step_push(struct input *in)
+{
+	u8 which = take8(in);
+
+	if (!m.nr_held)
+		return;
+	which %= m.nr_held;
+	viola_ring_push(&m.ring, m.held[which].chain.id, take8(in));
+	drop(which);
+}
+
+/* Only the last one popped may go back, and only if it was not pushed. */
+static void step_unpop(struct input *in)
+{
+	u32 i;
+
+	for (i = 0; i < m.nr_held; i++) {
+		if (m.held[i].order == m.pops) {
+			viola_ring_unpop(&m.ring, &m.held[i].chain);
+			m.pops--;
+			drop(i);
+			return;
+		}
+	}
+}
+
+static void step_publish(struct input *in)
+{
+	__le16 idx;
+
+	viola_ring_publish(&m.ring);
+	memcpy(&idx, m.part[2] + 2, 2);
+	check(le16_to_cpu(idx) == m.ring.next_used);
+}
+
+static void step_needs_call(struct input *in)
+{
+	viola_ring_needs_call(&m.ring);
+	check(m.hostile || !viola_ring_needs_call(&m.ring));
+}
+
+static void step_enable_kick(struct input *in)
+{
+	int ret = take8(in) & 1 ? viola_ring_enable_kick(&m.ring) :
+				  viola_ring_enable_kick_more(&m.ring);
+
+	check(ret == 0 || ret == 1 || ret == -EPROTO);
+	check((ret == -EPROTO) == viola_ring_broken(&m.ring));
+}
+
+static void step_disable_kick(struct input *in)
+{
+	viola_ring_disable_kick(&m.ring);
+}
+
+static void step_available(struct input *in)
+{
+	int ret = viola_ring_available(&m.ring);
+
+	check(ret == 0 || ret == 1 || ret == -EPROTO);
+}
+
+/* The driver resets the device: nothing is in flight any more. */
+static void step_reset(struct input *in)
+{
+	struct viola_ring_config cfg = {
+		.num = m.num,
+		.event_idx = m.event_idx,
+		.indirect = m.indirect,
+		.desc = m.part[0],
+		.driver = m.part[1],
+		.device = m.part[2],
+		.mem = &m.mem,
+		.in_flight = m.in_flight,
+	};
+
+	check(viola_ring_init(&m.ring, &cfg) == 0);
+	m.nr_held = 0;
+	m.pops = 0;
+	if (take8(in) & 1)
+		viola_ring_set_base(&m.ring, take16(in));
+}
+
+static void (*const steps[])(struct input *in) = {
+	step_pop,	  step_pop,	     step_offer,      step_offer,  step_desc,
+	step_desc,	  step_table,	     step_push,	      step_unpop,  step_publish,
+	step_needs_call,  step_enable_kick,  step_disable_kick, step_available, step_poke_ring,
+	step_poke_memory, step_index,	     step_reset,
+};
+
+static void *exactly(size_t size)
+{
+	void *p = calloc(1, size);
+
+	check(p);
+	return p;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct input in = { data, size };
+	u8 how = take8(&in);
+	u32 i;
+
+	memset(&m, 0, sizeof(m));
+	m.num = 1u << (how & 7);
+	m.event_idx = how & 8;
+	m.indirect = how & 16;
+	m.noise = how;
+	m.mem.ext = m.ext;
+	m.mem.nr = EXTENTS;
+	for (i = 0; i < EXTENTS; i++)
+		m.ext[i] = (struct viola_extent){
+			.gpa = layout[i].gpa,
+			.size = layout[i].size,
+			.base = exactly(layout[i].size),
+		};
+	check(viola_mem_valid(&m.mem));
+	m.part_size[0] = viola_ring_desc_size(m.num);
+	m.part_size[1] = viola_ring_driver_size(m.num);
+	m.part_size[2] = viola_ring_device_size(m.num);
+	for (i = 0; i < 3; i++)
+		m.part[i] = exactly(m.part_size[i]);
+	m.in_flight = exactly(viola_ring_in_flight_words(m.num) * sizeof(u64));
+	for (i = 0; i < HELD_MAX; i++) {
+		m.held[i].seg = exactly(SEGS * sizeof(struct viola_seg));
+		m.held[i].seg_gpa = exactly(SEGS * sizeof(u64));
+	}
+	step_reset(&in);
+	m.hostile = how & 32;
+
+	while (in.left)
+		steps[take8(&in) % ARRAY_SIZE(steps)](&in);
+
+	for (i = 0; i < HELD_MAX; i++) {
+		free(m.held[i].seg);
+		free(m.held[i].seg_gpa);
+	}
+	free(m.in_flight);
+	for (i = 0; i < 3; i++)
+		free(m.part[i]);
+	for (i = 0; i < EXTENTS; i++)
+		free(m.ext[i].base);
+	return 0;
+}
