@@ -3,6 +3,7 @@
 #define VMM_PCI_PCI_H
 
 #include <pthread.h>
+#include <stdio.h>
 #include <viola/env.h>
 
 /*
@@ -27,6 +28,12 @@ struct pci_device_ops {
 	void (*bar_moved)(struct pci_device *dev, unsigned int bar, u64 gpa, bool mapped);
 	/* Optional: bytes [off, off + len) of config space were written. */
 	void (*config_written)(struct pci_device *dev, unsigned int off, unsigned int len);
+	/*
+	 * Optional: prints the device's counters for --stats as JSON members,
+	 * `"name": number` separated by ", ", no braces. Called once, after
+	 * the vCPUs have stopped and before destroy.
+	 */
+	void (*stats)(struct pci_device *dev, FILE *out);
 	/* Stops all activity and frees the device. */
 	void (*destroy)(struct pci_device *dev);
 };
@@ -38,6 +45,9 @@ struct pci_bar {
 	u64 size; /* power of two */
 	u64 base; /* where it is mapped now, if mapped */
 	bool mapped;
+	u8 index;
+	struct pci_device *dev;
+	u64 reads, writes; /* exits that ended here; atomic, relaxed */
 };
 
 #define PCI_CONFIG_SIZE 4096
