@@ -174,10 +174,19 @@ static void note_add(struct notes *x, const char *fmt, ...)
 static const struct {
 	const char *mode, *text;
 } mode_notes[] = {
-	{ "lab-tcg", "Mode lab-tcg emulates every instruction of host and guest: absolute times and rates mean nothing for hardware; counts per packet and the order of the paths do. Posted interrupts, caches and NUMA cannot be seen." },
-	{ "lab-icount", "Mode lab-icount counts one nanosecond per instruction: times are amounts of work, not durations; caches, parallelism and posted interrupts cannot be seen." },
-	{ "lab-kvm", "Mode lab-kvm nests virtualization: exits cost more than on metal, so paths that exit often look worse than they are there." },
-	{ "metal", "Frequency scaling, hyperthreads and other load on this host are not controlled by this program." },
+	{ "lab-tcg",
+	  "Mode lab-tcg emulates every instruction of host and guest: absolute times and "
+	  "rates mean nothing for hardware; counts per packet and the order of the paths do. "
+	  "Posted interrupts, caches and NUMA cannot be seen." },
+	{ "lab-icount",
+	  "Mode lab-icount counts one nanosecond per instruction: times are amounts of work, "
+	  "not durations; caches, parallelism and posted interrupts cannot be seen." },
+	{ "lab-kvm",
+	  "Mode lab-kvm nests virtualization: exits cost more than on metal, so paths that "
+	  "exit often look worse than they are there." },
+	{ "metal",
+	  "Frequency scaling, hyperthreads and other load on this host are not controlled by "
+	  "this program." },
 };
 
 unsigned int view_notes(const json_t *doc, char *note[VIEW_NOTES])

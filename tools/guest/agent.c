@@ -156,7 +156,7 @@ static bool option_value(struct agent_config *c, int opt, char *arg)
 static int parse_options(struct agent_config *c, int argc, char **argv,
 			 int *status)
 {
-	char what[160], *copy;
+	char what[160], none[1] = "";
 	int opt, index = 0;
 
 	while ((opt = getopt_long(argc, argv, "", options, &index)) != -1) {
@@ -170,17 +170,13 @@ static int parse_options(struct agent_config *c, int argc, char **argv,
 			*status = AGENT_OK;
 			return 1;
 		}
-		copy = optarg ? strdup(optarg) : NULL;
+		/* Lists are taken apart in place, so the text is kept first. */
 		snprintf(what, sizeof(what), "%s %s", options[index].name,
 			 optarg ? optarg : "");
-		if (!option_value(c, opt, copy)) {
+		if (!option_value(c, opt, optarg ? optarg : none)) {
 			*status = usage_error("bad value: --%s", what);
 			return 1;
 		}
-		/* --json keeps its argument, which lives as long as argv. */
-		if (opt == O_JSON)
-			c->json = optarg;
-		free(copy);
 	}
 	if (optind < argc) {
 		*status = usage_error("unexpected argument: %s", argv[optind]);

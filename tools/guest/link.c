@@ -158,7 +158,7 @@ int link_send(struct link *l, const uint8_t *buf, size_t len,
 	return send_error(err, f) ?: -EAGAIN;
 }
 
-int link_send_batch(struct link *l, uint8_t (*buf)[FRAME_BUF], unsigned int n,
+int link_send_batch(struct link *l, uint8_t buf[][FRAME_BUF], unsigned int n,
 		    size_t len, struct failure *f)
 {
 	struct mmsghdr msg[LINK_BATCH];

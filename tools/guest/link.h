@@ -52,7 +52,7 @@ int link_send(struct link *l, const uint8_t *buf, size_t len,
  * Send @n (<= LINK_BATCH) frames of @len bytes each. Returns how many were
  * taken, in order (0: no room), or -errno with @f set.
  */
-int link_send_batch(struct link *l, uint8_t (*buf)[FRAME_BUF], unsigned int n,
+int link_send_batch(struct link *l, uint8_t buf[][FRAME_BUF], unsigned int n,
 		    size_t len, struct failure *f);
 
 /*
