@@ -156,7 +156,8 @@ static bool option_value(struct agent_config *c, int opt, char *arg)
 static int parse_options(struct agent_config *c, int argc, char **argv,
 			 int *status)
 {
-	char what[160], none[1] = "";
+	static char none[1];
+	char what[160];
 	int opt, index = 0;
 
 	while ((opt = getopt_long(argc, argv, "", options, &index)) != -1) {
