@@ -6,6 +6,7 @@
 
 #include "vmm/loop.h"
 #include "vmm/net/backend.h"
+#include "vmm/net/nic.h"
 #include "vmm/virtio/queue.h"
 #include "vmm/virtio/virtio.h"
 #include "vmm/virtio/virtio_net.h"
@@ -16,7 +17,7 @@
  * threads of this process, vhost.c by a kernel data plane.
  */
 
-#define NET_PAIRS_MAX 8
+#define NET_PAIRS_MAX NIC_QUEUES_MAX
 #define NET_QUEUE_SIZE 256
 /* struct virtio_net_hdr_mrg_rxbuf: always, as VERSION_1 is (5.1.6.1). */
 #define NET_HDR_LEN 12

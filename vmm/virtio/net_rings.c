@@ -9,8 +9,8 @@
  *
  * pair->lock is held by whoever touches a ring: the loop thread for a batch,
  * and whoever starts or stops a queue. After `active` went false under it
- * the ring is not touched again. What the loop watches is changed by the
- * loop's thread alone; others set what they want and nudge it.
+ * the ring is not touched again. Whether the loop watches the far end is
+ * changed by the loop's thread alone; others set what they want and nudge it.
  *
  * Reception. How long the next frame is, nobody knows before it is read, so
  * buffers are taken from the ring ahead and kept: enough for `want` bytes,
@@ -56,8 +56,9 @@ struct rx_held {
 struct ring_side {
 	struct virtio_queue queue;
 	struct loop_source kick;
-	bool watched; /* kick is on the loop */
 	bool active;
+	u32 num; /* entries */
+	u32 pending; /* buffers pushed and not yet published */
 	struct virtio_net_stats stats; /* written under pair->lock */
 };
 
@@ -109,9 +110,18 @@ static unsigned int side_index(const struct net_pair *pair, const struct ring_si
 	return 2 * pair->index + (side == &pair->tx);
 }
 
+static void side_push(struct ring_side *side, u16 id, u32 written)
+{
+	viola_ring_push(&side->queue.ring, id, written);
+	side->pending++;
+}
+
 /* Makes used buffers visible and interrupts the driver if it wants that. */
 static void side_flush(struct net_pair *pair, struct ring_side *side)
 {
+	if (!side->pending)
+		return;
+	side->pending = 0;
 	viola_ring_publish(&side->queue.ring);
 	side->stats.batches++;
 	if (viola_ring_needs_call(&side->queue.ring)) {
@@ -127,9 +137,9 @@ static void side_fail(struct net_pair *pair, struct ring_side *side, const char 
 {
 	side->active = false;
 	side->stats.errors++;
-	fprintf(stderr, "viola-vmm: %s: queue %u: %s\n", pair->net->name, side_index(pair, side),
-		viola_ring_broken(&side->queue.ring) ?
-			viola_ring_error_name(side->queue.ring.error) : why);
+	virtio_complain(&pair->net->dev, "queue %u: %s", side_index(pair, side),
+			viola_ring_broken(&side->queue.ring) ?
+				viola_ring_error_name(side->queue.ring.error) : why);
 	virtio_needs_reset(&pair->net->dev);
 }
 
@@ -167,7 +177,7 @@ static void tx_run(struct net_pair *pair)
 	struct ring_side *tx = &pair->tx;
 	struct viola_ring *ring = &tx->queue.ring;
 	struct viola_chain chain = { .seg = pair->tx_seg, .seg_max = SEGS };
-	unsigned int done = 0, pending = 0;
+	unsigned int done = 0;
 	int ret;
 
 	viola_ring_disable_kick(ring);
@@ -180,18 +190,13 @@ static void tx_run(struct net_pair *pair)
 				tx->stats.waits++;
 				break;
 			}
-			viola_ring_push(ring, chain.id, 0);
+			side_push(tx, chain.id, 0);
 			done++;
-			if (++pending == BATCH) {
+			if (tx->pending == BATCH)
 				side_flush(pair, tx);
-				pending = 0;
-			}
 			continue;
 		}
-		if (pending) {
-			side_flush(pair, tx);
-			pending = 0;
-		}
+		side_flush(pair, tx);
 		/* (C) of ring.h: what comes after this look brings a kick. */
 		if (!ret)
 			ret = viola_ring_enable_kick(ring);
@@ -203,8 +208,7 @@ static void tx_run(struct net_pair *pair)
 		}
 		viola_ring_disable_kick(ring);
 	}
-	if (pending)
-		side_flush(pair, tx);
+	side_flush(pair, tx);
 	if (!pair->tx_blocked)
 		side_again(tx);
 }
@@ -254,7 +258,7 @@ static int rx_fill(struct net_pair *pair, u64 want)
 		struct viola_chain chain;
 		int ret;
 
-		if (pair->held_nr == ring->num || !rx_room(pair))
+		if (pair->held_nr == pair->rx.num || !rx_room(pair))
 			return -ENOSPC;
 		chain.seg = pair->rx_seg + pair->seg_at + pair->seg_nr;
 		chain.seg_gpa = NULL;
@@ -277,7 +281,7 @@ static void rx_use(struct net_pair *pair, u32 written)
 {
 	const struct rx_held *held = &pair->held[pair->held_at];
 
-	viola_ring_push(&pair->rx.queue.ring, held->id, written);
+	side_push(&pair->rx, held->id, written);
 	pair->held_len -= held->len;
 	pair->seg_at += held->segs;
 	pair->seg_nr -= held->segs;
@@ -381,7 +385,6 @@ static bool rx_run(struct net_pair *pair)
 {
 	struct ring_side *rx = &pair->rx;
 	struct viola_ring *ring = &rx->queue.ring;
-	u16 published = ring->next_used;
 	unsigned int done;
 	bool alive = true;
 	int ret = 0;
@@ -394,9 +397,7 @@ static bool rx_run(struct net_pair *pair)
 			break;
 		if (pair->spilled || !pair->held_nr) {
 			/* (C) of ring.h, and what is used must be seen first. */
-			if (ring->next_used != published)
-				side_flush(pair, rx);
-			published = ring->next_used;
+			side_flush(pair, rx);
 			ret = viola_ring_enable_kick(ring);
 			if (ret < 0)
 				break;
@@ -412,13 +413,10 @@ static bool rx_run(struct net_pair *pair)
 			break;
 		}
 		rx_frame(pair, (size_t)len);
-		if ((u16)(ring->next_used - published) >= BATCH) {
+		if (rx->pending >= BATCH)
 			side_flush(pair, rx);
-			published = ring->next_used;
-		}
 	}
-	if (ring->next_used != published)
-		side_flush(pair, rx);
+	side_flush(pair, rx);
 	if (ret == -EPROTO)
 		side_fail(pair, rx, "buffer that cannot be received into");
 	/* The far end's descriptor is still readable: we are back soon. */
@@ -540,15 +538,12 @@ static int rings_activate(struct net_plane *plane, unsigned int index,
 	struct ring_side *side = index % 2 ? &pair->tx : &pair->rx;
 	int err;
 
-	if (!side->watched) {
-		side->kick.fd = virtio_kick_fd(&pair->net->dev, index);
-		side->kick.ready = index % 2 ? tx_kicked : rx_kicked;
-		side->kick.opaque = pair;
-		err = loop_add(pair->loop, &side->kick, EPOLLIN);
-		if (err)
-			return err;
-		side->watched = true;
-	}
+	side->kick.fd = virtio_kick_fd(&pair->net->dev, index);
+	side->kick.ready = index % 2 ? tx_kicked : rx_kicked;
+	side->kick.opaque = pair;
+	err = loop_add(pair->loop, &side->kick, EPOLLIN);
+	if (err)
+		return err;
 	pthread_mutex_lock(&pair->lock);
 	err = virtio_queue_init(&side->queue, pair->net->dev.mem, vring, rings->features);
 	if (!err) {
@@ -560,10 +555,14 @@ static int rings_activate(struct net_plane *plane, unsigned int index,
 		} else {
 			pair->tx_blocked = false;
 		}
+		side->num = vring->num;
+		side->pending = 0;
 		side->active = true;
 	}
 	pthread_mutex_unlock(&pair->lock);
-	if (!err)
+	if (err)
+		loop_remove(pair->loop, &side->kick);
+	else
 		eventfd_write(pair->nudge.fd, 1);
 	return err;
 }
@@ -571,20 +570,21 @@ static int rings_activate(struct net_plane *plane, unsigned int index,
 static void rings_deactivate(struct net_plane *plane, unsigned int index)
 {
 	struct net_pair *pair = from_plane(plane)->pair[index / 2];
+	struct ring_side *side = index % 2 ? &pair->tx : &pair->rx;
 
 	/*
 	 * Under the lock no batch runs, and none will. Buffers held back are
 	 * just forgotten: the driver takes all of them back with the queue.
 	 */
 	pthread_mutex_lock(&pair->lock);
-	if (index % 2) {
-		pair->tx.active = false;
+	side->active = false;
+	if (side == &pair->tx)
 		pair->tx_blocked = false;
-	} else {
-		pair->rx.active = false;
+	else
 		rx_forget(pair);
-	}
 	pthread_mutex_unlock(&pair->lock);
+	/* Its kick may mean something else next time: the control queue. */
+	loop_remove(pair->loop, &side->kick);
 	eventfd_write(pair->nudge.fd, 1);
 }
 

@@ -106,8 +106,7 @@ static void ring_failed(struct loop_source *source, uint32_t events)
 	eventfd_t count;
 
 	eventfd_read(source->fd, &count);
-	fprintf(stderr, "viola-vmm: %s: queue %u: given up by %s\n", q->vhost->net->name, q->index,
-		q->vhost->node);
+	virtio_complain(&q->vhost->net->dev, "queue %u: given up by %s", q->index, q->vhost->node);
 	virtio_needs_reset(&q->vhost->net->dev);
 }
 

@@ -96,7 +96,15 @@ struct virtio_device {
 	/* The transport fills in these. */
 	const struct virtio_transport_ops *transport;
 	void *transport_data;
+	u64 complained; /* seconds; when virtio_complain() last printed */
 };
+
+/*
+ * One line on stderr about what the guest did wrong, at most one per second
+ * and device: a guest must not be able to fill the host's log. Any thread.
+ */
+void virtio_complain(struct virtio_device *dev, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
 
 static inline void virtio_call(struct virtio_device *dev, unsigned int index)
 {

@@ -13,9 +13,9 @@
 #include <linux/virtio_net.h>
 
 #include "vmm/error.h"
-#include "vmm/net/nic.h"
 #include "vmm/virtio/net_device.h"
 #include "vmm/virtio/virtio_pci.h"
+#include "vmm/vm.h"
 
 #define PCI_CLASS_ETHERNET 0x020000
 
@@ -281,10 +281,10 @@ static void control_kicked(struct loop_source *source, uint32_t events)
 	eventfd_read(source->fd, &count);
 	pthread_mutex_lock(&net->lock);
 	if (net->control_active && control_serve(net) < 0) {
-		fprintf(stderr, "viola-vmm: %s: control queue: %s\n", net->name,
-			viola_ring_broken(&net->control.ring) ?
-				viola_ring_error_name(net->control.ring.error) :
-				"no room for an answer");
+		virtio_complain(&net->dev, "control queue: %s",
+				viola_ring_broken(&net->control.ring) ?
+					viola_ring_error_name(net->control.ring.error) :
+					"no room for an answer");
 		net->control_active = false;
 		virtio_needs_reset(&net->dev);
 	}
@@ -454,7 +454,6 @@ void virtio_net_link_lost(struct virtio_net *net)
 int virtio_net_create(struct vm *vm, struct net_backend *be, const struct nic_config *cfg,
 		      const char *vhost_device)
 {
-	static unsigned int count; /* devices are made by one thread */
 	struct virtio_net *net = calloc(1, sizeof(*net));
 	int err;
 
@@ -462,10 +461,10 @@ int virtio_net_create(struct vm *vm, struct net_backend *be, const struct nic_co
 		be->ops->destroy(be);
 		return vmm_fail(ENOMEM, "out of memory for a network device");
 	}
-	snprintf(net->name, sizeof(net->name), "net%u", count++);
+	snprintf(net->name, sizeof(net->name), "net%u", cfg->index);
 	pthread_mutex_init(&net->lock, NULL);
 	net->be = be;
-	net->pairs = min(max(be->queues, 1u), (unsigned int)NET_PAIRS_MAX);
+	net->pairs = min(cfg->queues, be->queues);
 	net->pairs_now = net->pairs; /* as the far end was opened */
 	net->link_up = true;
 	memcpy(net->mac, cfg->mac, ETH_ALEN);

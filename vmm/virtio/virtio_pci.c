@@ -228,7 +228,7 @@ static void queue_start(struct virtio_pci *vp, unsigned int index)
 	if (q->active)
 		return;
 	if (vp->dev->ops->activate(vp->dev, index, &q->vring)) {
-		fprintf(stderr, "viola-vmm: %s: queue %u: %s\n", vp->name, index, vmm_error());
+		virtio_complain(vp->dev, "queue %u: %s", index, vmm_error());
 		vp_needs_reset(vp->dev);
 		return;
 	}
@@ -263,8 +263,9 @@ static void queue_enable(struct virtio_pci *vp, unsigned int index)
 	if (!queue_writable(vp, q))
 		return;
 	if (vring.num > vp->dev->queue_size || virtio_vring_map(vp->dev->mem, &vring, &cfg)) {
-		fprintf(stderr, "viola-vmm: %s: queue %u not enabled: %s\n", vp->name, index,
-			vring.num > vp->dev->queue_size ? "larger than offered" : vmm_error());
+		virtio_complain(vp->dev, "queue %u not enabled: %s", index,
+				vring.num > vp->dev->queue_size ? "larger than offered" :
+								  vmm_error());
 		vp_needs_reset(vp->dev);
 		return;
 	}

@@ -1,0 +1,15 @@
+# SPDX-License-Identifier: GPL-2.0
+# The virtio devices are part of viola-vmm (vmm/build.mk); here are their tests.
+
+virtio-test-host := tests/unit/fake-pci.c tests/unit/model-driver.c vmm/error.c
+
+unit-tests += test-virtio-pci
+test-virtio-pci-src := tests/unit/test-virtio-pci.c $(virtio-test-host) \
+	vmm/virtio/virtio_pci.c vmm/virtio/queue.c vmm/virtio/complain.c
+test-virtio-pci-libs := -pthread
+
+unit-tests += test-virtio-net
+test-virtio-net-src := tests/unit/test-virtio-net.c tests/unit/virtio-rig.c \
+	$(virtio-test-host) vmm/loop.c vmm/thread.c vmm/net/reflect.c \
+	$(addprefix vmm/virtio/,complain.c net_rings.c queue.c vhost.c virtio_net.c virtio_pci.c)
+test-virtio-net-libs := -pthread
