@@ -21,7 +21,8 @@ static const char usage[] =
 "  --icount           in a lab that counts instructions: slow, repeatable\n"
 "  --out DIR          folder of all runs (out/compare)\n"
 "  --rtt-count N      round trips per size (1500; quick 200)\n"
-"  --rate-ms MS       length of each packet-rate run (2000; quick 300)\n"
+"  --rate-ms MS       length of each packet-rate run (2000; quick 300;\n"
+"                     icount 0: none)\n"
 "  --warmup N         round trips before the counted ones (200; quick 50)\n"
 "  --limit SECONDS    after which a guest is killed (240; quick 120)\n"
 "  --help, --version\n"
@@ -105,7 +106,7 @@ static bool number_option(struct compare_options *o, int opt, const char *arg)
 	case O_RTT_COUNT:
 		return parse_number(arg, 1, 10000000, &o->rtt_count);
 	case O_RATE_MS:
-		return parse_number(arg, 10, 60000, &o->rate_ms);
+		return parse_number(arg, 0, 60000, &o->rate_ms);
 	case O_WARMUP:
 		return parse_number(arg, 0, 1000000, &o->warmup);
 	case O_LIMIT:
@@ -159,13 +160,17 @@ static void defaults(struct compare_options *o)
 
 	o->rtt_count = o->rtt_count ?: of[o->quick].rtt_count;
 	o->warmup = o->warmup == -1u ? of[o->quick].warmup : o->warmup;
-	o->rate_ms = o->rate_ms ?: of[o->quick].rate_ms;
+	/* A rate is a duration's, and icount has none. */
+	if (o->rate_ms == -1u)
+		o->rate_ms = o->icount ? 0 : of[o->quick].rate_ms;
 	o->limit_s = o->limit_s ?: of[o->quick].limit_s * (o->icount ? 4 : 1);
 }
 
 int main(int argc, char **argv)
 {
-	struct compare_options o = { .kernel = "6.12", .warmup = -1u };
+	struct compare_options o = {
+		.kernel = "6.12", .warmup = -1u, .rate_ms = -1u,
+	};
 	int opt;
 
 	o.paths = path_all(o.path);
