@@ -100,7 +100,8 @@ static int open_terminal(const struct lab_conf *conf, int *master, int *slave)
 	return 0;
 }
 
-static int start_on_terminal(struct running *r, const struct lab_conf *conf, char **argv, char **env)
+static int start_on_terminal(struct running *r, const struct lab_conf *conf, char **argv,
+			     char **env)
 {
 	int slave = -1, ret;
 

@@ -154,21 +154,19 @@ static void read_conf(void)
 	free(data);
 }
 
-static void load_boot_modules(void)
+static void load_boot_module(const char *name)
 {
-	char **names = read_list(LAB_FILE_MODULES), path[PATH_MAX];
+	char path[PATH_MAX];
 	int fd, flags;
 
-	for (; *names; names++) {
-		snprintf(path, sizeof(path), "/viola/module/%s", *names);
-		fd = open(path, O_RDONLY | O_CLOEXEC);
-		if (fd < 0)
-			fail("cannot open %s: %s", path, strerror(errno));
-		flags = strcmp(strrchr(*names, '.'), ".ko") ? MODULE_INIT_COMPRESSED_FILE : 0;
-		if (syscall(SYS_finit_module, fd, "", flags) && errno != EEXIST)
-			fail("cannot load %s: %s", *names, strerror(errno));
-		close(fd);
-	}
+	snprintf(path, sizeof(path), "/viola/module/%s", name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		fail("cannot open %s: %s", path, strerror(errno));
+	flags = strcmp(strrchr(name, '.'), ".ko") ? MODULE_INIT_COMPRESSED_FILE : 0;
+	if (syscall(SYS_finit_module, fd, "", flags) && errno != EEXIST)
+		fail("cannot load %s: %s", name, strerror(errno));
+	close(fd);
 }
 
 /* Ports have numbers that depend on probing; their names are in sysfs. */
@@ -376,7 +374,8 @@ static void kill_rest(void)
 
 int lab_init(void)
 {
-	char **argv, **env;
+	char **argv, **env, **modules;
+	size_t i;
 
 	mount_must("proc", "/proc", "proc", 0, NULL);
 	mount_must("sys", "/sys", "sysfs", 0, NULL);
@@ -384,7 +383,9 @@ int lab_init(void)
 	read_conf();
 	argv = read_list(LAB_FILE_ARGV);
 	env = read_list(LAB_FILE_ENV);
-	load_boot_modules();
+	modules = read_list(LAB_FILE_MODULES);
+	for (i = 0; modules[i]; i++)
+		load_boot_module(modules[i]);
 	ports.ctl = wait_for_port(LAB_PORT_CTL);
 	ports.out = wait_for_port(LAB_PORT_OUT);
 	ports.err = wait_for_port(LAB_PORT_ERR);

@@ -16,7 +16,7 @@
 static const char *const complaints[] = {
 	PANIC,
 	"WARNING:",			/* WARN(), lockdep, RCU */
-	"BUG:",				/* oops, KASAN, KCSAN, soft lockup, scheduling while atomic */
+	"BUG:",				/* oops, KASAN, KCSAN, soft lockup */
 	"kernel BUG at",
 	"Oops:",
 	"general protection fault",

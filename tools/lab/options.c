@@ -88,18 +88,24 @@ static int set_path(char *to, size_t size, const char *format, const char *a, co
 
 static int find_cache(struct lab_options *options)
 {
-	const char *dir = getenv("VIOLA_CACHE");
+	static const struct {
+		const char *variable, *below;
+	} places[] = {
+		{ "VIOLA_CACHE", "" }, { "XDG_CACHE_HOME", "/viola" }, { "HOME", "/.cache/viola" },
+	};
+	const char *dir = NULL;
 	char path[PATH_MAX];
+	size_t i;
 	int ret;
 
-	if (dir && *dir)
-		ret = set_path(path, sizeof(path), "%s%s", dir, "");
-	else if ((dir = getenv("XDG_CACHE_HOME")) && *dir)
-		ret = set_path(path, sizeof(path), "%s%s", dir, "/viola");
-	else if ((dir = getenv("HOME")) && *dir)
-		ret = set_path(path, sizeof(path), "%s%s", dir, "/.cache/viola");
-	else
+	for (i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+		dir = getenv(places[i].variable);
+		if (dir && *dir)
+			break;
+	}
+	if (i == sizeof(places) / sizeof(places[0]))
 		return bad("HOME", "", "is not set, so there is no cache; set VIOLA_CACHE");
+	ret = set_path(path, sizeof(path), "%s%s", dir, places[i].below);
 	if (ret)
 		return ret;
 	if (!realpath(path, options->cache))
