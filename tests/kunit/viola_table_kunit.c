@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Pinned guest memory (module/mem.c) and pinned areas (module/pin.c): what is
- * accepted, how it becomes extents, and that every page pinned is unpinned and
- * every page charged is given back.
+ * Pinned guest memory (module/mem.c), pinned areas (module/pin.c), and the log
+ * of dirty pages in one (module/log.c): what is accepted, how it becomes
+ * extents and bits, and that every page pinned is unpinned and every page
+ * charged is given back.
  *
  * The code under test is compiled into this file, for its static functions.
  * Each case has an address space of its own, made of real anonymous memory.
  */
 #include "../../module/mem.c"
 #include "../../module/pin.c"
+#include "../../module/log.c"
 
 #include <kunit/test.h>
 #include <linux/kthread.h>
@@ -632,6 +634,133 @@ static void area_beyond_the_limit(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, charged, 0ll);
 }
 
+/* --- the log of dirty pages ---------------------------------------------- */
+
+#define LOG_BITS 1000
+#define LOG_PAGE (1ull << VIOLA_LOG_PAGE_SHIFT)
+
+/* A log for LOG_BITS pages of guest, its bitmap @skew bytes into the memory. */
+static struct viola_log *log_at(struct kunit *test, u32 skew)
+{
+	struct table_fixture *f = test->priv;
+	struct viola_log *log;
+
+	KUNIT_ASSERT_EQ(test, clear_user((void __user *)f->user, SPAN), 0ul);
+	log = viola_log_create(&f->dev, f->user + skew, LOG_BITS * LOG_PAGE);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(log));
+	return log;
+}
+
+/* What the owner finds in the bitmap, whose bits are numbered by bytes. */
+static bool owner_sees(struct kunit *test, u32 skew, u32 bit)
+{
+	struct table_fixture *f = test->priv;
+	u8 byte = 0;
+
+	KUNIT_EXPECT_EQ(test, get_user(byte, (u8 __user *)(f->user + skew + bit / 8)), 0);
+	return byte >> bit % 8 & 1;
+}
+
+/* Bits [@first, @first + @n) are set, and no other bit of all the memory. */
+static void expect_only(struct kunit *test, u32 skew, u32 first, u32 n)
+{
+	struct table_fixture *f = test->priv;
+	u32 i, set = 0;
+	u8 *all = kunit_kmalloc(test, SPAN, GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, all);
+	KUNIT_ASSERT_EQ(test, copy_from_user(all, (void __user *)f->user, SPAN), 0ul);
+	for (i = 0; i < SPAN; i++)
+		set += hweight8(all[i]);
+	KUNIT_EXPECT_EQ(test, set, n);
+	for (i = first; i < first + n; i++)
+		KUNIT_EXPECT_TRUE_MSG(test, owner_sees(test, skew, i), "bit %u, skew %u", i, skew);
+	kunit_kfree(test, all);
+}
+
+/* Wherever the bitmap begins: aligned, in mid-word, and across a page border. */
+static void log_marks_the_pages_written(struct kunit *test)
+{
+	static const u32 skew[] = { 0, 1, 7, 8, 12, PAGE_SIZE - 1, PAGE_SIZE - 5, 3 * PAGE_SIZE };
+	static const struct {
+		u64 gpa, len;
+		u32 first, n;
+	} row[] = {
+		{ 0, 1, 0, 1 },
+		{ 0, 0, 0, 0 },
+		{ LOG_PAGE - 1, 1, 0, 1 },
+		{ LOG_PAGE - 1, 2, 0, 2 },
+		{ 7 * LOG_PAGE, LOG_PAGE, 7, 1 },
+		{ 7 * LOG_PAGE + 1, LOG_PAGE, 7, 2 },
+		{ 60 * LOG_PAGE, 10 * LOG_PAGE, 60, 10 },
+		{ (LOG_BITS - 1) * LOG_PAGE, LOG_PAGE, LOG_BITS - 1, 1 },
+	};
+	struct table_fixture *f = test->priv;
+	struct viola_log *log;
+	size_t i, j;
+
+	for (i = 0; i < ARRAY_SIZE(skew); i++) {
+		for (j = 0; j < ARRAY_SIZE(row); j++) {
+			log = log_at(test, skew[i]);
+			viola_log_mark(log, row[j].gpa, row[j].len);
+			expect_only(test, skew[i], row[j].first, row[j].n);
+			viola_log_destroy(&f->dev, log);
+			KUNIT_ASSERT_EQ(test, charged, 0ll);
+		}
+	}
+}
+
+/* A used ring's address in the log is the owner's word: it may be anything. */
+static void log_stays_within_itself(struct kunit *test)
+{
+	struct table_fixture *f = test->priv;
+	struct viola_log *log = log_at(test, 4);
+
+	viola_log_mark(log, LOG_BITS * LOG_PAGE, 1);
+	viola_log_mark(log, U64_MAX, 1);
+	viola_log_mark(log, U64_MAX, 2);
+	viola_log_mark(log, 2, U64_MAX);
+	viola_log_mark(log, U64_MAX - LOG_PAGE, 2 * LOG_PAGE);
+	expect_only(test, 4, 0, 0);
+	viola_log_mark(log, (LOG_BITS - 2) * LOG_PAGE, 100 * LOG_PAGE);
+	expect_only(test, 4, LOG_BITS - 2, 2);
+	viola_log_destroy(&f->dev, log);
+}
+
+/* The bitmap's neighbours in its first and last word are not the log's. */
+static void log_leaves_its_neighbours_alone(struct kunit *test)
+{
+	struct table_fixture *f = test->priv;
+	struct viola_log *log = log_at(test, 3);
+	u8 byte;
+
+	KUNIT_ASSERT_EQ(test, put_user((u8)0x5a, (u8 __user *)(f->user + 2)), 0);
+	KUNIT_ASSERT_EQ(test, put_user((u8)0xa5, (u8 __user *)(f->user + 3 + LOG_BITS / 8)), 0);
+	viola_log_mark(log, 0, LOG_BITS * LOG_PAGE);
+	KUNIT_ASSERT_EQ(test, get_user(byte, (u8 __user *)(f->user + 2)), 0);
+	KUNIT_EXPECT_EQ(test, byte, (u8)0x5a);
+	KUNIT_ASSERT_EQ(test, get_user(byte, (u8 __user *)(f->user + 3)), 0);
+	KUNIT_EXPECT_EQ(test, byte, (u8)0xff);
+	KUNIT_ASSERT_EQ(test, get_user(byte, (u8 __user *)(f->user + 3 + LOG_BITS / 8)), 0);
+	KUNIT_EXPECT_EQ(test, byte, (u8)0xa5);
+	viola_log_destroy(&f->dev, log);
+}
+
+static void log_that_is_not_there(struct kunit *test)
+{
+	struct table_fixture *f = test->priv;
+
+	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(viola_log_create(&f->dev, 8, LOG_PAGE)), -EFAULT);
+	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(viola_log_create(&f->dev, U64_MAX, LOG_PAGE)),
+			-EFAULT);
+	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(viola_log_create(&f->dev, f->user, U64_MAX)),
+			-EFAULT);
+	charge_limit = 0;
+	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(viola_log_create(&f->dev, f->user, LOG_PAGE)),
+			-ENOMEM);
+	KUNIT_EXPECT_EQ(test, charged, 0ll);
+}
+
 static struct kunit_case table_cases[] = {
 	KUNIT_CASE(regions_are_sorted_and_counted),
 	KUNIT_CASE(regions_that_lie),
@@ -658,6 +787,14 @@ static struct kunit_case table_cases[] = {
 	{}
 };
 
+static struct kunit_case log_cases[] = {
+	KUNIT_CASE(log_marks_the_pages_written),
+	KUNIT_CASE(log_stays_within_itself),
+	KUNIT_CASE(log_leaves_its_neighbours_alone),
+	KUNIT_CASE(log_that_is_not_there),
+	{}
+};
+
 static struct kunit_suite table_suite = {
 	.name = "viola_table",
 	.init = table_init,
@@ -665,4 +802,11 @@ static struct kunit_suite table_suite = {
 	.test_cases = table_cases,
 };
 
-kunit_test_suite(table_suite);
+static struct kunit_suite log_suite = {
+	.name = "viola_log",
+	.init = table_init,
+	.exit = table_exit,
+	.test_cases = log_cases,
+};
+
+kunit_test_suites(&table_suite, &log_suite);
