@@ -88,7 +88,6 @@ static int rtt_phase(struct agent *a, struct agent_phase *p)
 	uint64_t sent_ns;
 	int n;
 
-	hdr_reset(&a->hdr);
 	for (id.seq = 0; id.seq < p->count && p->lost < LOST_MAX; id.seq++) {
 		a->account.limit = id.seq + 1;
 		id.stamp_ns = clock_now();
@@ -231,24 +230,29 @@ static int phase_run(struct agent *a, struct agent_phase spec)
 	fprintf(stderr, "viola-agent: phase %u %s size %u%s\n", p->id,
 		workload_name(p->workload), p->size,
 		p->warmup ? " (warm-up)" : "");
+	/*
+	 * What costs something and is not the workload stays outside the
+	 * borders. The few interrupts of the control frames are counted for it.
+	 */
+	hdr_reset(&a->hdr);
+	p->irqs_known = irqs_read(&a->irqs, &irqs_before);
 	if (a->cfg.control) {
 		err = session_begin(a, p);
 		if (err)
 			return err;
 	}
-	p->irqs_known = irqs_read(&a->irqs, &irqs_before);
 	began = clock_now();
 	err = w->run(a, p);
 	if (err)
 		return err;
 	p->duration_ns = clock_now() - began;
-	p->irqs_known = irqs_read(&a->irqs, &irqs_after) && p->irqs_known;
-	p->irqs = irqs_after - irqs_before;
 	if (a->cfg.control) {
 		err = session_end(a, p);
 		if (err)
 			return err;
 	}
+	p->irqs_known = irqs_read(&a->irqs, &irqs_after) && p->irqs_known;
+	p->irqs = irqs_after - irqs_before;
 	if (p->workload == VIOLA_WIRE_RX) {
 		err = rx_drain(a, p->far.sent);
 		if (err)
