@@ -719,6 +719,6 @@ int main(void)
 		T(a_missing_kernel_device_is_named),
 	};
 
-	alarm(300); /* a hang is a failure */
+	alarm(100); /* a hang is a failure */
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

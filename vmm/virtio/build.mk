@@ -13,3 +13,9 @@ test-virtio-net-src := tests/unit/test-virtio-net.c tests/unit/virtio-rig.c \
 	$(virtio-test-host) vmm/loop.c vmm/thread.c vmm/net/reflect.c \
 	$(addprefix vmm/virtio/,complain.c net_rings.c queue.c vhost.c virtio_net.c virtio_pci.c)
 test-virtio-net-libs := -pthread
+
+unit-tests += test-tap
+test-tap-src := tests/unit/test-tap.c tests/unit/virtio-rig.c \
+	$(virtio-test-host) vmm/loop.c vmm/thread.c vmm/net/tap.c \
+	$(addprefix vmm/virtio/,complain.c net_rings.c queue.c vhost.c virtio_net.c virtio_pci.c)
+test-tap-libs := -pthread

@@ -1,0 +1,349 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The tap backend against the kernel's own tun driver, in a network namespace
+ * of this process, alone and under the virtio network device. Needs root and
+ * /dev/net/tun; skips every case otherwise.
+ */
+#include <errno.h>
+#include <sched.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <cmocka.h>
+#include <poll.h>
+#include <stdio.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include <arpa/inet.h>
+#include <net/if.h>
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
+#include <linux/if_tun.h>
+#include <linux/virtio_net.h>
+
+#include "tests/unit/virtio-rig.h"
+#include "vmm/error.h"
+#include "vmm/net/backend.h"
+#include "vmm/net/nic.h"
+#include "vmm/virtio/virtio_net.h"
+
+#define TYPE 0x88b5
+#define HDR 12
+
+static bool possible;
+
+static int setup_group(void **state)
+{
+	possible = !access("/dev/net/tun", R_OK | W_OK) && !unshare(CLONE_NEWNET);
+	return 0;
+}
+
+static int setup(void **state)
+{
+	if (!possible)
+		skip();
+	return 0;
+}
+
+/* The host's end: frames on interface @name, of our type only. */
+static int host_socket(const char *name)
+{
+	struct sockaddr_ll addr = {
+		.sll_family = AF_PACKET,
+		.sll_protocol = htons(TYPE),
+		.sll_ifindex = (int)if_nametoindex(name),
+	};
+	int fd = socket(AF_PACKET, SOCK_RAW, htons(TYPE));
+
+	assert_true(fd >= 0);
+	assert_int_equal(bind(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
+	return fd;
+}
+
+static void frame_make(u8 *frame, u32 len, u64 key)
+{
+	static const u8 head[14] = { 2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, TYPE >> 8, TYPE & 0xff };
+
+	model_fill(frame, len, key);
+	memcpy(frame, head, sizeof(head));
+}
+
+static void wait_readable(int fd)
+{
+	struct pollfd p = { fd, POLLIN, 0 };
+
+	assert_int_equal(poll(&p, 1, 5000), 1);
+}
+
+/* One frame of our type from the backend; the kernel has some of its own. */
+static ssize_t take(struct net_backend *be, unsigned int queue, u8 *to, size_t room)
+{
+	struct viola_seg seg[2] = { { to, 20 }, { to + 20, room - 20 } };
+	ssize_t len;
+
+	for (;;) {
+		len = be->ops->recv(be, queue, seg, 2);
+		if (len == -EAGAIN) {
+			wait_readable(be->ops->fd(be, queue));
+			continue;
+		}
+		assert_true(len > 0);
+		if (to[be->hdr_len + 12] == TYPE >> 8 && to[be->hdr_len + 13] == (TYPE & 0xff))
+			return len;
+	}
+}
+
+static void frames_cross(struct net_backend *be, unsigned int queue, const char *name)
+{
+	static const u8 none[HDR];
+	u8 sent[2048], got[2048];
+	int host = host_socket(name);
+	u32 hdr = be->hdr_len, len;
+
+	for (len = 60; len <= 1514; len += 97) {
+		struct viola_seg seg[3] = { { sent, hdr + 10 }, { sent + hdr + 10, 30 },
+					    { sent + hdr + 40, len - 40 } };
+
+		memcpy(sent, none, hdr);
+		frame_make(sent + hdr, len, len);
+		assert_int_equal(be->ops->send(be, queue, seg, 3), 0);
+		wait_readable(host);
+		assert_int_equal(recv(host, got, sizeof(got), 0), len);
+		assert_memory_equal(got, sent + hdr, len);
+
+		frame_make(sent, len, len + 1);
+		assert_int_equal(send(host, sent, len, 0), len);
+		memset(got, 0xee, sizeof(got));
+		assert_int_equal(take(be, queue, got, sizeof(got)), hdr + len);
+		assert_memory_equal(got + hdr, sent, len);
+		if (hdr)
+			assert_memory_equal(got, none, 10);
+	}
+	close(host);
+}
+
+static void frames_with_and_without_header(void **state)
+{
+	struct net_backend *be;
+
+	assert_int_equal(setup(state), 0);
+	assert_int_equal(tap_backend_open(&be, "vt0", 1), 0);
+	frames_cross(be, 0, "vt0");
+	assert_int_equal(be->ops->set_header(be, HDR, 0), 0);
+	frames_cross(be, 0, "vt0");
+	assert_int_equal(be->ops->set_header(be, 10, 0), 0);
+	frames_cross(be, 0, "vt0");
+	assert_int_equal(be->ops->set_header(be, 0, 0), 0);
+	frames_cross(be, 0, "vt0");
+	assert_int_equal(be->ops->set_header(be, 11, 0), -EINVAL);
+	assert_int_equal(be->ops->kernel_fd(be, 0), be->ops->fd(be, 0));
+	be->ops->destroy(be);
+	assert_int_equal(if_nametoindex("vt0"), 0);
+}
+
+static void offloads_that_are_offered_are_taken(void **state)
+{
+	struct net_backend *be;
+	u32 possible_now, set;
+
+	assert_int_equal(setup(state), 0);
+	assert_int_equal(tap_backend_open(&be, "vt0", 1), 0);
+	possible_now = be->offloads_possible;
+	assert_true(possible_now & NET_OFFLOAD_CSUM && possible_now & NET_OFFLOAD_TSO4);
+	/* Every subset: what tun cannot combine is left out, not refused. */
+	for (set = 0; set < 0x80; set++)
+		if (!(set & ~possible_now) &&
+		    (!(set & NET_OFFLOAD_TSO_ECN) || set & (NET_OFFLOAD_TSO4 | NET_OFFLOAD_TSO6)))
+			assert_int_equal(be->ops->set_header(be, HDR, set), 0);
+	be->ops->destroy(be);
+}
+
+static void queues_attach_and_detach(void **state)
+{
+	struct net_backend *be;
+	unsigned int i;
+
+	assert_int_equal(setup(state), 0);
+	assert_int_equal(tap_backend_open(&be, "vt0", 3), 0);
+	assert_int_equal(be->queues, 3);
+	assert_int_equal(be->ops->set_header(be, HDR, 0), 0);
+	assert_int_equal(be->ops->set_queues(be, 0), -EINVAL);
+	assert_int_equal(be->ops->set_queues(be, 4), -EINVAL);
+	for (i = 0; i < 20; i++) {
+		assert_int_equal(be->ops->set_queues(be, 1), 0);
+		frames_cross(be, 0, "vt0"); /* the only one that can get them */
+		assert_int_equal(be->ops->set_queues(be, 1 + i % 3), 0);
+	}
+	be->ops->destroy(be);
+}
+
+static void persistent_taps(void **state)
+{
+	struct net_backend *be, *second;
+
+	assert_int_equal(setup(state), 0);
+	assert_int_equal(tap_backend_open(&be, "vt1", 1), 0);
+	assert_int_equal(tap_backend_open(&second, "vt1", 1), -EBUSY);
+	assert_non_null(strstr(vmm_error(), "vt1 is in use"));
+	assert_int_equal(ioctl(be->ops->fd(be, 0), TUNSETPERSIST, 1), 0);
+	be->ops->destroy(be);
+	assert_int_not_equal(if_nametoindex("vt1"), 0);
+	assert_int_equal(tap_backend_open(&be, "vt1", 2), -EINVAL);
+	assert_non_null(strstr(vmm_error(), "multi_queue"));
+	assert_int_equal(tap_backend_open(&be, "vt1", 1), 0);
+	frames_cross(be, 0, "vt1");
+	assert_int_equal(ioctl(be->ops->fd(be, 0), TUNSETPERSIST, 0), 0);
+	be->ops->destroy(be);
+
+	assert_int_equal(tap_backend_open(&be, "vt2", 2), 0);
+	assert_int_equal(ioctl(be->ops->fd(be, 0), TUNSETPERSIST, 1), 0);
+	be->ops->destroy(be);
+	assert_int_equal(tap_backend_open(&be, "vt2", 1), 0);
+	frames_cross(be, 0, "vt2");
+	assert_int_equal(ioctl(be->ops->fd(be, 0), TUNSETPERSIST, 0), 0);
+	be->ops->destroy(be);
+}
+
+static void what_is_no_tap_is_named(void **state)
+{
+	struct net_backend *be;
+
+	assert_int_equal(setup(state), 0);
+	assert_int_equal(tap_backend_open(&be, "", 1), -EINVAL);
+	assert_int_equal(tap_backend_open(&be, "0123456789abcdef", 1), -EINVAL);
+	assert_int_equal(tap_backend_open(&be, "vt0", 0), -EINVAL);
+	assert_int_equal(tap_backend_open(&be, "vt0", 9), -EINVAL);
+	assert_true(tap_backend_open(&be, "lo", 1) < 0);
+	assert_non_null(strstr(vmm_error(), "lo"));
+}
+
+/* --- under the device ------------------------------------------------------ */
+
+#define TX_AREA RIG_DATA
+#define RX_AREA (RIG_DATA + 0x100000)
+#define SLOT 2048u
+
+static void the_device_carries_and_loses_its_tap(void **state)
+{
+	const u64 features = 1ull << VIRTIO_NET_F_MRG_RXBUF | 1ull << VIRTIO_RING_F_EVENT_IDX |
+			     1ull << VIRTIO_NET_F_CSUM | 1ull << VIRTIO_NET_F_GUEST_CSUM |
+			     1ull << VIRTIO_NET_F_GUEST_TSO4 | 1ull << VIRTIO_NET_F_HOST_TSO4 |
+			     1ull << VIRTIO_NET_F_STATUS;
+	struct nic_config cfg = { .mac = { 2, 0, 0, 0, 0, 2 }, .queues = 1 };
+	struct rig *rig;
+	struct net_backend *be;
+	unsigned int i, calls;
+	u8 want[2048], got[2048];
+	int host;
+
+	assert_int_equal(setup(state), 0);
+	rig = malloc(sizeof(*rig));
+	rig_init(rig);
+	assert_int_equal(tap_backend_open(&be, "vt0", 1), 0);
+	assert_int_equal(virtio_net_create(&rig->vm, be, &cfg, NULL), 0);
+	fake_msix_enable(true);
+	assert_true((rig_device_features() & features) == features);
+	rig_start(rig, features, 2, 256);
+	host = host_socket("vt0");
+	for (i = 0; i < 200; i++) {
+		u32 len = 60 + i * 7, written = 0;
+		u64 gpa = TX_AREA + SLOT * (i % 64);
+		struct model_piece out = { gpa, HDR + len, false };
+		struct model_piece in = { RX_AREA + SLOT * (i % 64), SLOT, true };
+		u16 id;
+
+		/* To the host. */
+		memset(rig->data + (gpa - RIG_DATA), 0, HDR);
+		frame_make(rig->data + (gpa - RIG_DATA) + HDR, len, i);
+		assert_true(model_driver_add(&rig->q[1], &out, 1, 0, 0) >= 0);
+		rig_expose(rig, 1);
+		wait_readable(host);
+		assert_int_equal(recv(host, got, sizeof(got), 0), len);
+		assert_memory_equal(got, rig->data + (gpa - RIG_DATA) + HDR, len);
+		while (!model_driver_reclaim(&rig->q[1], &id, &written))
+			;
+
+		/* From the host; frames of the kernel's own may come between. */
+		frame_make(want, len, i + 1000);
+		assert_int_equal(send(host, want, len, 0), len);
+		for (;;) {
+			const u8 *frame;
+
+			if (rig->q[0].free_count == 256) {
+				assert_true(model_driver_add(&rig->q[0], &in, 1, 0, in.gpa) >= 0);
+				rig_expose(rig, 0);
+			}
+			calls = rig_calls(0);
+			if (!model_driver_reclaim(&rig->q[0], &id, &written)) {
+				if (!model_driver_want_call(&rig->q[0], 0))
+					assert_true(rig_wait(0, calls));
+				continue;
+			}
+			frame = rig->data + (rig->q[0].record[id].cookie - RIG_DATA);
+			assert_int_equal(frame[10], 1); /* num_buffers */
+			if (frame[HDR + 12] != TYPE >> 8 || frame[HDR + 13] != (TYPE & 0xff))
+				continue;
+			assert_int_equal(written, HDR + len);
+			assert_memory_equal(frame + HDR, want, len);
+			break;
+		}
+	}
+	close(host);
+
+	/*
+	 * The interface goes: the driver is told that the link is down, as soon
+	 * as the device looks for frames.
+	 */
+	while (rig->q[0].free_count) {
+		struct model_piece in = { RX_AREA, SLOT, true };
+
+		assert_true(model_driver_add(&rig->q[0], &in, 1, 0, in.gpa) >= 0);
+	}
+	rig_expose(rig, 0);
+	calls = fake_interrupts(0);
+	assert_int_equal(fake_read(VIRTIO_PCI_BAR, VIRTIO_PCI_DEVICE_OFF + 6, 2), 1);
+	assert_int_equal(system("ip link delete vt0"), 0);
+	for (i = 0; i < 5000 && fake_interrupts(0) == calls; i++)
+		usleep(1000);
+	assert_int_equal(fake_interrupts(0), calls + 1);
+	assert_int_equal(fake_read(VIRTIO_PCI_BAR, VIRTIO_PCI_DEVICE_OFF + 6, 2), 0);
+	assert_false(rig_broken());
+	fake_pci_destroy();
+	rig_free(rig);
+	free(rig);
+}
+
+static void a_missing_kernel_data_plane_is_named(void **state)
+{
+	struct nic_config cfg = { .mac = { 2, 0, 0, 0, 0, 2 }, .queues = 1 };
+	struct rig *rig;
+	struct net_backend *be;
+
+	assert_int_equal(setup(state), 0);
+	rig = malloc(sizeof(*rig));
+	rig_init(rig);
+	assert_int_equal(tap_backend_open(&be, "vt0", 1), 0);
+	assert_int_equal(virtio_net_create(&rig->vm, be, &cfg, "/dev/no-viola-net"), -ENOENT);
+	assert_non_null(strstr(vmm_error(), "/dev/no-viola-net does not exist"));
+	assert_non_null(strstr(vmm_error(), "viola.ko"));
+	assert_int_equal(if_nametoindex("vt0"), 0); /* the backend went too */
+	rig_free(rig);
+	free(rig);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(frames_with_and_without_header),
+		cmocka_unit_test(offloads_that_are_offered_are_taken),
+		cmocka_unit_test(queues_attach_and_detach),
+		cmocka_unit_test(persistent_taps),
+		cmocka_unit_test(what_is_no_tap_is_named),
+		cmocka_unit_test(the_device_carries_and_loses_its_tap),
+		cmocka_unit_test(a_missing_kernel_data_plane_is_named),
+	};
+
+	alarm(100); /* a hang is a failure */
+	return cmocka_run_group_tests(tests, setup_group, NULL);
+}
