@@ -214,14 +214,14 @@ static int wait_for_port(const char *name)
  */
 static void mount_modules(void)
 {
-	char from[3 * PATH_MAX], to[PATH_MAX], link[PATH_MAX + 16], headers[PATH_MAX];
+	char from[3 * PATH_MAX], to[PATH_MAX], link[PATH_MAX + 16], headers[3 * PATH_MAX];
 
 	snprintf(from, sizeof(from), NEW_ROOT "%s/kernel/%s/lib/modules/%s", conf.cache,
 		 conf.release, conf.release);
 	snprintf(to, sizeof(to), NEW_ROOT "/lib/modules/%s", conf.release);
 	mount_must(from, to, NULL, MS_BIND, NULL);
 	snprintf(link, sizeof(link), "%s/build", to);
-	snprintf(headers, sizeof(headers), "/usr/src/linux-headers-%s", conf.release);
+	snprintf(headers, sizeof(headers), "%s/kernel/%s/build", conf.cache, conf.release);
 	unlink(link);
 	if (symlink(headers, link))
 		note("viola lab: %s: %s", link, strerror(errno));
