@@ -224,82 +224,191 @@ static void what_is_no_tap_is_named(void **state)
 #define RX_AREA (RIG_DATA + 0x100000)
 #define SLOT 2048u
 
-static void the_device_carries_and_loses_its_tap(void **state)
-{
-	const u64 features = 1ull << VIRTIO_NET_F_MRG_RXBUF | 1ull << VIRTIO_RING_F_EVENT_IDX |
-			     1ull << VIRTIO_NET_F_CSUM | 1ull << VIRTIO_NET_F_GUEST_CSUM |
-			     1ull << VIRTIO_NET_F_GUEST_TSO4 | 1ull << VIRTIO_NET_F_HOST_TSO4 |
-			     1ull << VIRTIO_NET_F_STATUS;
-	struct nic_config cfg = { .mac = { 2, 0, 0, 0, 0, 2 }, .queues = 1 };
+#define FEATURES                                                                           \
+	(1ull << VIRTIO_NET_F_MRG_RXBUF | 1ull << VIRTIO_NET_F_CSUM |                      \
+	 1ull << VIRTIO_NET_F_GUEST_CSUM | 1ull << VIRTIO_NET_F_GUEST_TSO4 |               \
+	 1ull << VIRTIO_NET_F_HOST_TSO4 | 1ull << VIRTIO_NET_F_STATUS)
+#define EVENT_IDX (1ull << VIRTIO_RING_F_EVENT_IDX)
+
+/* What was asked by a frame of the same number. */
+struct pass {
 	struct rig *rig;
-	struct net_backend *be;
-	unsigned int i, calls;
-	u8 want[2048], got[2048];
 	int host;
+	bool msix;
+	unsigned int seen; /* interrupts of queue 0 */
+};
+
+static void to_host(struct pass *p, u32 i, u32 len)
+{
+	struct model_driver *tx = &p->rig->q[1];
+	u64 gpa = TX_AREA + SLOT * (i % 64);
+	u8 *frame = p->rig->data + (gpa - RIG_DATA);
+	struct model_piece out = { gpa, HDR + len, false };
+	u8 got[2048];
+	u32 written;
+	u16 id;
+
+	memset(frame, 0, HDR);
+	frame_make(frame + HDR, len, i);
+	assert_true(model_driver_add(tx, &out, 1, 0, 0) >= 0);
+	rig_expose(p->rig, 1);
+	wait_readable(p->host);
+	assert_int_equal(recv(p->host, got, sizeof(got), 0), len);
+	assert_memory_equal(got, frame + HDR, len);
+	while (!model_driver_reclaim(tx, &id, &written))
+		;
+}
+
+static bool rx_interrupt(struct pass *p)
+{
+	unsigned int i;
+
+	if (p->msix)
+		return rig_wait(0, p->seen);
+	for (i = 0; i < 10000; i++, usleep(100))
+		if (fake_intx())
+			return fake_read(VIRTIO_PCI_BAR, VIRTIO_PCI_ISR_OFF, 1) & 1;
+	return false;
+}
+
+/* From the host; frames of the kernel's own may come between. */
+static void from_host(struct pass *p, u32 i, u32 len)
+{
+	struct model_driver *rx = &p->rig->q[0];
+	struct model_piece in = { RX_AREA + SLOT * (i % 64), SLOT, true };
+	u8 want[2048];
+	u32 written = 0;
+	u16 id;
+
+	frame_make(want, len, i + 1000);
+	assert_int_equal(send(p->host, want, len, 0), len);
+	for (;;) {
+		const u8 *frame;
+
+		if (rx->free_count == rx->num) {
+			assert_true(model_driver_add(rx, &in, 1, 0, in.gpa) >= 0);
+			rig_expose(p->rig, 0);
+		}
+		p->seen = rig_calls(0);
+		if (!model_driver_reclaim(rx, &id, &written)) {
+			if (!model_driver_want_call(rx, 0))
+				assert_true(rx_interrupt(p));
+			continue;
+		}
+		frame = p->rig->data + (rx->record[id].cookie - RIG_DATA);
+		assert_int_equal(frame[10], 1); /* num_buffers */
+		if (frame[HDR + 12] != TYPE >> 8 || frame[HDR + 13] != (TYPE & 0xff))
+			continue;
+		assert_int_equal(written, HDR + len);
+		assert_memory_equal(frame + HDR, want, len);
+		return;
+	}
+}
+
+static void device_open(struct rig **rig, const char *node)
+{
+	struct nic_config cfg = { .mac = { 2, 0, 0, 0, 0, 2 }, .queues = 1 };
+	struct net_backend *be;
+
+	*rig = malloc(sizeof(**rig));
+	rig_init(*rig);
+	(*rig)->rings_in_data = node != NULL;
+	assert_int_equal(tap_backend_open(&be, "vt0", 1), 0);
+	if (virtio_net_create(&(*rig)->vm, be, &cfg, node))
+		fail_msg("%s", vmm_error());
+	assert_true((rig_device_features() & (FEATURES | EVENT_IDX)) == (FEATURES | EVENT_IDX));
+}
+
+static void device_close(struct rig *rig)
+{
+	fake_pci_destroy();
+	rig_free(rig);
+	free(rig);
+}
+
+static void device_carries(const char *node)
+{
+	struct pass p = { .host = -1 };
+	unsigned int round, i;
+
+	device_open(&p.rig, node);
+	for (round = 0; round < 8; round++) {
+		u64 features = FEATURES | (round & 1 ? EVENT_IDX : 0);
+
+		p.msix = round & 2;
+		fake_msix_enable(p.msix);
+		rig_start(p.rig, features, 2, 256);
+		if (p.host < 0)
+			p.host = host_socket("vt0");
+		for (i = 0; i < 200; i++) {
+			to_host(&p, i, 60 + i * 7);
+			from_host(&p, i, 60 + i * 7);
+			if (i != 100 || !(round & 4))
+				continue;
+			/* Interrupts change their way under running queues. */
+			p.msix = !p.msix;
+			fake_msix_enable(p.msix);
+		}
+		assert_false(rig_broken());
+	}
+	/* A reset is final for a kernel data plane too. */
+	rig_set(VIRTIO_PCI_COMMON_STATUS, 0, 1);
+	memset(p.rig->data, 0x5a, RIG_DATA_SIZE);
+	for (i = 0; i < 20; i++) {
+		u8 frame[100];
+
+		rig_kick(i % 2);
+		frame_make(frame, sizeof(frame), i);
+		send(p.host, frame, sizeof(frame), 0);
+	}
+	usleep(20000);
+	for (i = 0; i < RIG_DATA_SIZE; i++)
+		if (p.rig->data[i] != 0x5a)
+			fail_msg("byte %#x changed after reset", i);
+	close(p.host);
+	device_close(p.rig);
+	assert_int_equal(if_nametoindex("vt0"), 0);
+}
+
+static void the_device_carries(void **state)
+{
+	assert_int_equal(setup(state), 0);
+	device_carries(NULL);
+}
+
+/* The same device with the queues in the kernel; where the module is loaded. */
+static void vhost_net_carries(void **state)
+{
+	assert_int_equal(setup(state), 0);
+	if (access("/dev/vhost-net", R_OK | W_OK))
+		skip();
+	device_carries("/dev/vhost-net");
+}
+
+static void viola_net_carries(void **state)
+{
+	assert_int_equal(setup(state), 0);
+	if (access("/dev/viola-net", R_OK | W_OK))
+		skip();
+	device_carries("/dev/viola-net");
+}
+
+/*
+ * The interface goes: the driver is told that the link is down, as soon as
+ * the device looks for frames.
+ */
+static void the_device_loses_its_tap(void **state)
+{
+	struct model_piece in = { RX_AREA, SLOT, true };
+	struct rig *rig;
+	unsigned int i, calls;
 
 	assert_int_equal(setup(state), 0);
-	rig = malloc(sizeof(*rig));
-	rig_init(rig);
-	assert_int_equal(tap_backend_open(&be, "vt0", 1), 0);
-	assert_int_equal(virtio_net_create(&rig->vm, be, &cfg, NULL), 0);
+	device_open(&rig, NULL);
 	fake_msix_enable(true);
-	assert_true((rig_device_features() & features) == features);
-	rig_start(rig, features, 2, 256);
-	host = host_socket("vt0");
-	for (i = 0; i < 200; i++) {
-		u32 len = 60 + i * 7, written = 0;
-		u64 gpa = TX_AREA + SLOT * (i % 64);
-		struct model_piece out = { gpa, HDR + len, false };
-		struct model_piece in = { RX_AREA + SLOT * (i % 64), SLOT, true };
-		u16 id;
-
-		/* To the host. */
-		memset(rig->data + (gpa - RIG_DATA), 0, HDR);
-		frame_make(rig->data + (gpa - RIG_DATA) + HDR, len, i);
-		assert_true(model_driver_add(&rig->q[1], &out, 1, 0, 0) >= 0);
-		rig_expose(rig, 1);
-		wait_readable(host);
-		assert_int_equal(recv(host, got, sizeof(got), 0), len);
-		assert_memory_equal(got, rig->data + (gpa - RIG_DATA) + HDR, len);
-		while (!model_driver_reclaim(&rig->q[1], &id, &written))
-			;
-
-		/* From the host; frames of the kernel's own may come between. */
-		frame_make(want, len, i + 1000);
-		assert_int_equal(send(host, want, len, 0), len);
-		for (;;) {
-			const u8 *frame;
-
-			if (rig->q[0].free_count == 256) {
-				assert_true(model_driver_add(&rig->q[0], &in, 1, 0, in.gpa) >= 0);
-				rig_expose(rig, 0);
-			}
-			calls = rig_calls(0);
-			if (!model_driver_reclaim(&rig->q[0], &id, &written)) {
-				if (!model_driver_want_call(&rig->q[0], 0))
-					assert_true(rig_wait(0, calls));
-				continue;
-			}
-			frame = rig->data + (rig->q[0].record[id].cookie - RIG_DATA);
-			assert_int_equal(frame[10], 1); /* num_buffers */
-			if (frame[HDR + 12] != TYPE >> 8 || frame[HDR + 13] != (TYPE & 0xff))
-				continue;
-			assert_int_equal(written, HDR + len);
-			assert_memory_equal(frame + HDR, want, len);
-			break;
-		}
-	}
-	close(host);
-
-	/*
-	 * The interface goes: the driver is told that the link is down, as soon
-	 * as the device looks for frames.
-	 */
-	while (rig->q[0].free_count) {
-		struct model_piece in = { RX_AREA, SLOT, true };
-
+	rig_start(rig, FEATURES, 2, 64);
+	while (rig->q[0].free_count)
 		assert_true(model_driver_add(&rig->q[0], &in, 1, 0, in.gpa) >= 0);
-	}
 	rig_expose(rig, 0);
 	calls = fake_interrupts(0);
 	assert_int_equal(fake_read(VIRTIO_PCI_BAR, VIRTIO_PCI_DEVICE_OFF + 6, 2), 1);
@@ -309,9 +418,7 @@ static void the_device_carries_and_loses_its_tap(void **state)
 	assert_int_equal(fake_interrupts(0), calls + 1);
 	assert_int_equal(fake_read(VIRTIO_PCI_BAR, VIRTIO_PCI_DEVICE_OFF + 6, 2), 0);
 	assert_false(rig_broken());
-	fake_pci_destroy();
-	rig_free(rig);
-	free(rig);
+	device_close(rig);
 }
 
 static void a_missing_kernel_data_plane_is_named(void **state)
@@ -340,7 +447,10 @@ int main(void)
 		cmocka_unit_test(queues_attach_and_detach),
 		cmocka_unit_test(persistent_taps),
 		cmocka_unit_test(what_is_no_tap_is_named),
-		cmocka_unit_test(the_device_carries_and_loses_its_tap),
+		cmocka_unit_test(the_device_carries),
+		cmocka_unit_test(vhost_net_carries),
+		cmocka_unit_test(viola_net_carries),
+		cmocka_unit_test(the_device_loses_its_tap),
 		cmocka_unit_test(a_missing_kernel_data_plane_is_named),
 	};
 

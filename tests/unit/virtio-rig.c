@@ -6,6 +6,7 @@
 #include "tests/unit/virtio-rig.h"
 
 #define RING_GPA(q, part) (0x10000000ull + 0x100000ull * (q) + 0x40000ull * (part))
+#define RING_OFF(q, part) (RIG_DATA_SIZE / 4 * 3 + 0xc000ull * (q) + 0x4000ull * (part))
 
 void rig_init(struct rig *rig)
 {
@@ -18,8 +19,13 @@ void rig_init(struct rig *rig)
 
 static void drop_rings(struct rig *rig)
 {
-	while (rig->queues)
-		model_driver_free(&rig->q[--rig->queues]);
+	while (rig->queues) {
+		struct model_driver *d = &rig->q[--rig->queues];
+
+		if (rig->rings_in_data)
+			d->desc = d->driver = d->device = NULL;
+		model_driver_free(d);
+	}
 	rig->guest.mem.nr = 1; /* the rings' extents were theirs */
 	rig->vm.mem.map.nr = 1;
 }
@@ -66,14 +72,23 @@ bool rig_negotiate(struct rig *rig, u64 features)
 	return rig_get(VIRTIO_PCI_COMMON_STATUS, 1) & VIRTIO_CONFIG_S_FEATURES_OK;
 }
 
-static void add_part(struct rig *rig, unsigned int q, unsigned int part, void *base, u64 size)
+/* The guest address of a ring's part, which may be moved. */
+static u64 place_part(struct rig *rig, unsigned int q, unsigned int part, void **base, u64 size)
 {
-	struct viola_extent *e = &rig->guest.ext[rig->guest.mem.nr++];
+	struct viola_extent *e;
 
-	*e = (struct viola_extent){ RING_GPA(q, part), size, base };
+	if (rig->rings_in_data) {
+		free(*base);
+		*base = rig->data + RING_OFF(q, part);
+		memset(*base, 0, size);
+		return RIG_DATA + RING_OFF(q, part);
+	}
+	e = &rig->guest.ext[rig->guest.mem.nr++];
+	*e = (struct viola_extent){ RING_GPA(q, part), size, *base };
 	if (!viola_mem_valid(&rig->guest.mem))
 		abort();
 	rig->vm.mem.map.nr = rig->guest.mem.nr;
+	return e->gpa;
 }
 
 void rig_queues(struct rig *rig, unsigned int nr, u32 size, u64 features)
@@ -87,15 +102,15 @@ void rig_queues(struct rig *rig, unsigned int nr, u32 size, u64 features)
 		model_driver_init(d, &model_split, &rig->guest, size,
 				  features >> VIRTIO_RING_F_EVENT_IDX & 1);
 		rig->queues++;
-		add_part(rig, i, 0, d->desc, viola_ring_desc_size(size));
-		add_part(rig, i, 1, d->driver, viola_ring_driver_size(size));
-		add_part(rig, i, 2, d->device, viola_ring_device_size(size));
 		rig_set(VIRTIO_PCI_COMMON_Q_SELECT, i, 2);
 		rig_set(VIRTIO_PCI_COMMON_Q_SIZE, size, 2);
 		rig_set(VIRTIO_PCI_COMMON_Q_MSIX, i + 1, 2);
-		rig_set(VIRTIO_PCI_COMMON_Q_DESCLO, RING_GPA(i, 0), 8);
-		rig_set(VIRTIO_PCI_COMMON_Q_AVAILLO, RING_GPA(i, 1), 8);
-		rig_set(VIRTIO_PCI_COMMON_Q_USEDLO, RING_GPA(i, 2), 8);
+		rig_set(VIRTIO_PCI_COMMON_Q_DESCLO,
+			place_part(rig, i, 0, &d->desc, viola_ring_desc_size(size)), 8);
+		rig_set(VIRTIO_PCI_COMMON_Q_AVAILLO,
+			place_part(rig, i, 1, &d->driver, viola_ring_driver_size(size)), 8);
+		rig_set(VIRTIO_PCI_COMMON_Q_USEDLO,
+			place_part(rig, i, 2, &d->device, viola_ring_device_size(size)), 8);
 		rig_set(VIRTIO_PCI_COMMON_Q_ENABLE, 1, 2);
 	}
 }

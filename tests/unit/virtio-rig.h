@@ -23,6 +23,11 @@ struct rig {
 	unsigned int queues; /* set up */
 	struct model_driver q[RIG_QUEUES];
 	u8 *data; /* at RIG_DATA */
+	/*
+	 * Rings in the last quarter of data, for a data plane that is told of
+	 * guest memory once; else each part is an extent of its exact size.
+	 */
+	bool rings_in_data;
 };
 
 /* Guest memory and VM; the test then makes its device on rig->vm. */
