@@ -16,7 +16,7 @@ module-releases := $(shell tools/kernels 2>/dev/null | awk '{ print $$2 }')
 $(B)/module/%/viola.ko: $(module-sources)
 	$(call say,MODULE,$@)
 	$(Q)MODULE_WERROR=$(MODULE_WERROR) MODULE_FLAGS="$(MODULE_FLAGS)" V=$(V) \
-		module/build $(or $(wildcard /usr/src/linux-headers-$*),/lib/modules/$*/build) \
+		module/build $$(tools/kernels --build $*) \
 		$(B)/module/$*
 
 modules: $(patsubst %,$(B)/module/%/viola.ko,$(module-releases))
