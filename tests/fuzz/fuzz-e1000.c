@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
-// fuzz-sources: vmm/emulated/e1000.c vmm/emulated/e1000-eeprom.c vmm/emulated/e1000-irq.c vmm/emulated/e1000-phy.c vmm/emulated/e1000-regs.c
-// fuzz-sources: vmm/emulated/e1000-rx.c vmm/emulated/e1000-stats.c vmm/emulated/e1000-sum.c vmm/emulated/e1000-tx.c tests/unit/e1000-rig.c vmm/error.c
+// fuzz-sources: vmm/emulated/e1000.c vmm/emulated/e1000-eeprom.c vmm/emulated/e1000-irq.c
+// fuzz-sources: vmm/emulated/e1000-phy.c vmm/emulated/e1000-regs.c vmm/emulated/e1000-rx.c
+// fuzz-sources: vmm/emulated/e1000-stats.c vmm/emulated/e1000-sum.c vmm/emulated/e1000-tx.c
+// fuzz-sources: tests/unit/e1000-rig.c vmm/error.c
 // fuzz-libs: -lpthread
 // fuzz-flags: -max_len=4096
 /*
@@ -158,6 +160,54 @@ static void op_frame(struct input *in)
 		rig_receive(frame, len);
 }
 
+/* A frame that looks like what checksums are found in, tagged or not. */
+static void op_packet(struct input *in)
+{
+	u8 frame[128] = { 0x52, 0x54, 0x00, 0x12, 0x34, 0x56 }, shape = (u8)take(in, 1);
+	u32 at = 12, len = 60 + shape % 68;
+
+	if (shape & 0x80) {
+		frame[at] = 0x81;
+		frame[at + 3] = (u8)take(in, 1);
+		at += 4;
+	}
+	frame[at] = 8;
+	frame[at + 2] = 0x45;
+	frame[at + 5] = (u8)(len - at - 2);
+	frame[at + 11] = shape & 0x40 ? 6 : 17;
+	frame[at + 2 + 20 + 5] = (u8)(len - at - 22);
+	frame[take(in, 1) % sizeof(frame)] ^= (u8)take(in, 1);
+	if (rig.nr_in < 256)
+		rig_receive(frame, len);
+}
+
+static void op_phy(struct input *in)
+{
+	u8 reg = (u8)take(in, 1);
+
+	rig_set(R_MDIC, (reg & 0x80 ? MDIC_OP_READ : MDIC_OP_WRITE) | 1 << 21 |
+			(reg & 0x1fu) << 16 | (reg & 0x40 ? MDIC_INT_EN : 0) | (u16)take(in, 2));
+}
+
+/* Some bits into the EEPROM, and out of it. */
+static void op_eeprom(struct input *in)
+{
+	u32 bits = (u32)take(in, 4), n = (u32)take(in, 1);
+
+	rig_set(R_EECD, EECD_REQ | EECD_CS);
+	for (u32 i = 0; i < (n & 31); i++) {
+		u32 di = bits >> 31 ? EECD_DI : 0;
+
+		bits <<= 1;
+		rig_set(R_EECD, EECD_REQ | EECD_CS | di);
+		rig_set(R_EECD, EECD_REQ | EECD_CS | EECD_SK | di);
+		rig_get(R_EECD);
+	}
+	if (n & 0x80)
+		rig_set(R_EECD, 0);
+	rig_set(R_EERD, EERD_START | bits >> 24 << 8);
+}
+
 static void op_turn(struct input *in)
 {
 	u8 how = (u8)take(in, 1);
@@ -177,7 +227,7 @@ static void op_tail(struct input *in)
 
 static void (*const ops[])(struct input *in) = {
 	op_write, op_write_any, op_read, op_io, op_tx_ring, op_rx_ring, op_desc, op_desc,
-	op_context, op_bytes, op_frame, op_turn, op_tail,
+	op_context, op_bytes, op_frame, op_packet, op_phy, op_eeprom, op_turn, op_tail,
 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -765,7 +765,8 @@ static void tx_checksum(bool v6, bool udp, u32 payload)
 	rig_forget_out();
 	tx_context(p, 0, 0);
 	tx_add(TX_BUF, TXD_CMD_DEXT | 1 << 20 | TXD_CMD_IFCS | 100, TXD_POPTS_TXSM);
-	tx_add(TX_BUF + 100, TXD_CMD_DEXT | 1 << 20 | TXD_CMD_IFCS | TXD_CMD_EOP | (p->len - 100), 0);
+	tx_add(TX_BUF + 100,
+	       TXD_CMD_DEXT | 1 << 20 | TXD_CMD_IFCS | TXD_CMD_EOP | (p->len - 100), 0);
 	tx_go();
 	assert_int_equal(rig.nr_out, 1);
 	assert_frame(0, p->data, p->len);
@@ -844,14 +845,10 @@ static void tx_tso(bool v6, bool udp, u32 payload, u32 mss, u32 piece, bool vlan
 			assert_int_equal(rig.out[i].len, max(w->len + 4, 60u));
 			assert_int_equal(be16(rig.out[i].data + 12), 0x8100);
 			assert_int_equal(be16(rig.out[i].data + 14), 5);
-			memmove(rig.out[i].data + 12, rig.out[i].data + 16, w->len - 12);
 			rig.out[i].len -= 4;
+			memmove(rig.out[i].data + 12, rig.out[i].data + 16, rig.out[i].len - 12);
 		}
-		if (w->len < 60) {
-			assert_memory_equal(rig.out[i].data, w->data, w->len);
-		} else {
-			assert_frame(i, w->data, w->len);
-		}
+		assert_frame(i, w->data, max(w->len, vlan ? 56u : 60u)); /* padded */
 	}
 	free(p);
 	free(w);
@@ -1224,6 +1221,7 @@ static struct rxd rx_one(const u8 *data, u32 len)
 
 static void test_rx_checksum(void **state)
 {
+	const u8 said = RXD_STAT_IXSM | RXD_STAT_TCPCS | RXD_STAT_IPCS;
 	struct packet *p = malloc(sizeof(*p));
 	struct rxd d;
 
@@ -1234,8 +1232,7 @@ static void test_rx_checksum(void **state)
 			memcpy(p->data, my_mac, 6);
 			rig_set(R_RXCSUM, RXCSUM_TUOFL | RXCSUM_IPOFL);
 			d = rx_one(p->data, p->len);
-			assert_int_equal(d.status & (RXD_STAT_IXSM | RXD_STAT_TCPCS | RXD_STAT_IPCS),
-					 RXD_STAT_TCPCS | RXD_STAT_IPCS);
+			assert_int_equal(d.status & said, RXD_STAT_TCPCS | RXD_STAT_IPCS);
 			assert_int_equal(d.errors, 0);
 			p->data[p->l4 + 1] ^= 0x10;
 			d = rx_one(p->data, p->len);
@@ -1248,7 +1245,7 @@ static void test_rx_checksum(void **state)
 			p->data[p->l3 + 8] ^= 1;
 			rig_set(R_RXCSUM, RXCSUM_TUOFL | (13 + payload % 5));
 			d = rx_one(p->data, p->len);
-			assert_int_equal(d.status & (RXD_STAT_TCPCS | RXD_STAT_IPCS), RXD_STAT_TCPCS);
+			assert_int_equal(d.status & said, RXD_STAT_TCPCS);
 			assert_int_equal(d.errors, 0);
 			if (p->len >= 60) {
 				u32 from = 13 + payload % 5;
@@ -1493,7 +1490,8 @@ static void test_checksum_offsets(void **state)
 
 			tx_on();
 			rig_forget_out();
-			tx_add(TX_BUF, TXD_CMD_IFCS | TXD_CMD_EOP | TXD_CMD_IC | offs[b] << 16 | 100,
+			tx_add(TX_BUF,
+			       TXD_CMD_IFCS | TXD_CMD_EOP | TXD_CMD_IC | offs[b] << 16 | 100,
 			       offs[a] << 8);
 			desc = tx_add(0, TXD_CMD_DEXT, 0);
 			desc[0] = (u64)offs[a] << 32 | (u64)offs[b] << 40;

@@ -167,15 +167,14 @@ static void tx_write_back(struct e1000 *e)
 	u32 next = e1000_get(e, R_TDH) + 1;
 
 	if (tx->cmd & (TXD_CMD_RS | TXD_CMD_RPS)) {
-		u64 *desc = tx_desc(e);
+		u64 *desc = tx_desc(e), second = (u64)(tx->upper | TXD_STAT_DD) << 32 | tx->cmd;
 
 		/*
 		 * One store, after the reads of buffer and descriptor: from
 		 * here on both are the driver's.
 		 */
 		if (desc)
-			viola_store_release(&desc[1],
-					    cpu_to_le64((u64)(tx->upper | TXD_STAT_DD) << 32 | tx->cmd));
+			viola_store_release(&desc[1], cpu_to_le64(second));
 		e1000_irq_written_back(e, tx->cmd & TXD_CMD_IDE);
 	}
 	e1000_set(e, R_TDH, next < tx_ring_size(e) ? next : 0);
