@@ -370,6 +370,55 @@ static void the_reflector_drops_when_full(void **state)
 	assert_false(receive_frame(&f));
 }
 
+static u64 counter(const char *json, const char *name, unsigned int nth)
+{
+	char key[32];
+
+	snprintf(key, sizeof(key), "\"%s\": ", name);
+	do {
+		json = strstr(json, key);
+		assert_non_null(json);
+		json += strlen(key);
+	} while (nth--);
+	return strtoull(json, NULL, 10);
+}
+
+static void counters_add_up(void **state)
+{
+	struct flow f = { .txq = 1, .features = MERGE | EVENT_IDX, .rx_len = 600 };
+	struct model_piece empty = { TX_AREA, 5, false };
+	unsigned int queue, i;
+	u64 bytes = 0;
+	char *json;
+	size_t len;
+	FILE *out;
+
+	rig_start(rig, f.features, 2, 256);
+	post_all(&f);
+	exchange(&f, 500, 20);
+	assert_true(model_driver_add(&rig->q[1], &empty, 1, 0, 0) >= 0);
+	rig_expose(rig, 1);
+	while (!reclaim_tx(&f))
+		;
+	rig_set(VIRTIO_PCI_COMMON_STATUS, 0, 1);
+	for (i = 0; i < 500; i++)
+		bytes += frame_len(&f, i);
+	out = open_memstream(&json, &len);
+	fake_pci.dev->ops->stats(fake_pci.dev, out);
+	fclose(out);
+	for (queue = 0; queue < 2; queue++) {
+		assert_int_equal(counter(json, "frames", queue), 500);
+		assert_int_equal(counter(json, "bytes", queue), bytes);
+		assert_int_equal(counter(json, "batches", queue),
+				 counter(json, "calls", queue) + counter(json, "suppressed", queue));
+		assert_int_equal(counter(json, "calls", queue), rig_calls(queue));
+		assert_int_equal(counter(json, "drops", queue), queue);
+		assert_int_equal(counter(json, "errors", queue), 0);
+	}
+	assert_true(counter(json, "kicks", 1) > 0);
+	free(json);
+}
+
 /* --- several pairs --------------------------------------------------------- */
 
 static u8 control(unsigned int index, u8 class, u8 cmd, const void *data, u32 len)
@@ -708,6 +757,7 @@ int main(void)
 		T(a_frame_waits_for_its_last_buffer),
 		T(a_frame_that_never_fits_is_dropped),
 		T(the_reflector_drops_when_full),
+		T(counters_add_up),
 		T2(control_queue_answers),
 		T2(both_pairs_carry),
 		T(a_control_command_without_answer_breaks),

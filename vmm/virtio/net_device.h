@@ -38,7 +38,8 @@ struct net_plane_ops {
 	void (*calls_changed)(struct net_plane *plane); /* optional */
 	/* Pairs 0 … nr - 1 carry traffic. */
 	void (*set_pairs)(struct net_plane *plane, unsigned int nr);
-	void (*stats)(struct net_plane *plane, unsigned int index, struct virtio_net_stats *to);
+	/* Counters as JSON members; any thread. */
+	void (*stats)(struct net_plane *plane, FILE *out);
 	void (*destroy)(struct net_plane *plane);
 };
 

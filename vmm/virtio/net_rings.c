@@ -53,13 +53,24 @@ struct rx_held {
 	u16 segs; /* its pieces follow those of the chain before */
 };
 
+struct ring_stats {
+	u64 frames, bytes; /* passed, without virtio header */
+	u64 kicks; /* wake-ups by the driver */
+	u64 batches; /* publications of used buffers */
+	u64 calls; /* interrupts for them */
+	u64 suppressed; /* batches for which the driver wanted none */
+	u64 drops; /* frames that did not fit, or that the far end refused */
+	u64 waits; /* the far end was full, or the guest had no buffer */
+	u64 errors; /* the driver broke the queue */
+};
+
 struct ring_side {
 	struct virtio_queue queue;
 	struct loop_source kick;
 	bool active;
 	u32 num; /* entries */
 	u32 pending; /* buffers pushed and not yet published */
-	struct virtio_net_stats stats; /* written under pair->lock */
+	struct ring_stats stats; /* written under pair->lock */
 };
 
 struct net_pair {
@@ -606,13 +617,50 @@ static void rings_set_pairs(struct net_plane *plane, unsigned int nr)
 	}
 }
 
-static void rings_stats(struct net_plane *plane, unsigned int index, struct virtio_net_stats *to)
+static void side_stats(const struct ring_stats *stats, FILE *out)
 {
-	struct net_pair *pair = from_plane(plane)->pair[index / 2];
+	static const struct {
+		const char *name;
+		size_t off;
+	} field[] = {
+		{ "frames", offsetof(struct ring_stats, frames) },
+		{ "bytes", offsetof(struct ring_stats, bytes) },
+		{ "kicks", offsetof(struct ring_stats, kicks) },
+		{ "batches", offsetof(struct ring_stats, batches) },
+		{ "calls", offsetof(struct ring_stats, calls) },
+		{ "suppressed", offsetof(struct ring_stats, suppressed) },
+		{ "drops", offsetof(struct ring_stats, drops) },
+		{ "waits", offsetof(struct ring_stats, waits) },
+		{ "errors", offsetof(struct ring_stats, errors) },
+	};
+	unsigned int i;
 
-	pthread_mutex_lock(&pair->lock);
-	*to = index % 2 ? pair->tx.stats : pair->rx.stats;
-	pthread_mutex_unlock(&pair->lock);
+	for (i = 0; i < ARRAY_SIZE(field); i++)
+		fprintf(out, "%s\"%s\": %llu", i ? ", " : "{", field[i].name,
+			(unsigned long long)*(const u64 *)((const char *)stats + field[i].off));
+	fputc('}', out);
+}
+
+static void rings_stats(struct net_plane *plane, FILE *out)
+{
+	struct net_rings *rings = from_plane(plane);
+	unsigned int i;
+
+	fputs("\"plane\": \"rings\", \"queues\": [", out);
+	for (i = 0; i < rings->nr; i++) {
+		struct net_pair *pair = rings->pair[i];
+		struct ring_stats rx, tx;
+
+		pthread_mutex_lock(&pair->lock);
+		rx = pair->rx.stats;
+		tx = pair->tx.stats;
+		pthread_mutex_unlock(&pair->lock);
+		fputs(i ? ", " : "", out);
+		side_stats(&rx, out);
+		fputs(", ", out);
+		side_stats(&tx, out);
+	}
+	fputc(']', out);
 }
 
 static void pair_destroy(struct net_pair *pair)

@@ -2,6 +2,8 @@
 #ifndef VMM_VIRTIO_VIRTIO_H
 #define VMM_VIRTIO_VIRTIO_H
 
+#include <stdio.h>
+
 #include <viola/mem.h>
 
 /*
@@ -63,6 +65,8 @@ struct virtio_device_ops {
 	 * thread, unknown locks held: must not call back nor wait.
 	 */
 	void (*calls_changed)(struct virtio_device *dev);
+	/* Optional: counters as JSON members, no braces; any time, any thread. */
+	void (*stats)(struct virtio_device *dev, FILE *out);
 	/* Frees the device; no queue is active. */
 	void (*destroy)(struct virtio_device *dev);
 };

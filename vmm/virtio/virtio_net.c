@@ -410,6 +410,21 @@ static void net_calls_changed(struct virtio_device *dev)
 		net->plane->ops->calls_changed(net->plane);
 }
 
+static void net_stats(struct virtio_device *dev, FILE *out)
+{
+	struct virtio_net *net = from_dev(dev);
+	u64 features;
+	unsigned int pairs;
+
+	pthread_mutex_lock(&net->lock);
+	features = net->features;
+	pairs = net->pairs_now;
+	pthread_mutex_unlock(&net->lock);
+	fprintf(out, "\"backend\": \"%s\", \"features\": \"%#llx\", \"pairs\": %u, ",
+		net->be->ops->name, (unsigned long long)features, pairs);
+	net->plane->ops->stats(net->plane, out);
+}
+
 static void net_destroy(struct virtio_device *dev)
 {
 	struct virtio_net *net = from_dev(dev);
@@ -433,6 +448,7 @@ static const struct virtio_device_ops net_ops = {
 	.deactivate = net_deactivate,
 	.reset = net_reset,
 	.calls_changed = net_calls_changed,
+	.stats = net_stats,
 	.destroy = net_destroy,
 };
 

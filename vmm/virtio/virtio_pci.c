@@ -758,6 +758,18 @@ static void vp_msix_enabled(struct pci_device *pci, bool on)
 		vp->dev->ops->calls_changed(vp->dev);
 }
 
+static void vp_stats(struct pci_device *pci, FILE *out)
+{
+	struct virtio_pci *vp = from_pci(pci);
+
+	fprintf(out, "\"trapped_kicks\": %llu",
+		(unsigned long long)__atomic_load_n(&vp->trapped_kicks, __ATOMIC_RELAXED));
+	if (vp->dev->ops->stats) {
+		fputs(", ", out);
+		vp->dev->ops->stats(vp->dev, out);
+	}
+}
+
 static void vp_destroy(struct pci_device *pci)
 {
 	struct virtio_pci *vp = from_pci(pci);
@@ -781,6 +793,7 @@ static const struct pci_device_ops pci_ops = {
 	.bar_read = vp_bar_read,
 	.bar_write = vp_bar_write,
 	.bar_moved = vp_bar_moved,
+	.stats = vp_stats,
 	.destroy = vp_destroy,
 };
 
