@@ -13,17 +13,16 @@
 #include "../../module/log.c"
 
 #include <kunit/test.h>
-#include <linux/kthread.h>
 #include <linux/mman.h>
-#include <linux/sched/mm.h>
 #include <linux/uaccess.h>
+
+#include "owner.h"
 
 #define PAGES 16
 #define SPAN (PAGES * PAGE_SIZE)
 #define GPA 0x100000ULL
 
 struct table_fixture {
-	struct mm_struct *mm;
 	unsigned long user; /* SPAN bytes, writable */
 	struct viola_device dev;
 	struct viola_table *empty;
@@ -34,45 +33,23 @@ struct table_fixture {
 	unsigned long table_user; /* a page to put the above */
 };
 
-/* What module/device.c keeps in the owner's mm: here, one owner and its limit. */
-static s64 charged, charge_limit;
-
-int viola_device_charge(struct viola_device *dev, s64 pages)
-{
-	if (pages > 0 && charged + pages > charge_limit)
-		return -ENOMEM;
-	charged += pages;
-	return 0;
-}
-
-static unsigned long map_user(struct kunit *test, size_t len, unsigned long prot)
-{
-	unsigned long at = vm_mmap(NULL, 0, len, prot, MAP_PRIVATE | MAP_ANONYMOUS, 0);
-
-	KUNIT_ASSERT_FALSE_MSG(test, IS_ERR_VALUE(at), "vm_mmap: %ld", (long)at);
-	return at;
-}
-
 static int table_init(struct kunit *test)
 {
 	struct table_fixture *f = kunit_kzalloc(test, sizeof(*f), GFP_KERNEL);
+	int err;
 
 	if (!f)
 		return -ENOMEM;
 	test->priv = f;
-	charged = 0;
-	charge_limit = 1000000;
 	f->empty = viola_table_create_empty();
 	if (!f->empty)
 		return -ENOMEM;
 	f->dev.table = f->empty;
-	f->mm = mm_alloc();
-	if (!f->mm)
-		return -ENOMEM;
-	arch_pick_mmap_layout(f->mm, &current->signal->rlim[RLIMIT_STACK]);
-	kthread_use_mm(f->mm);
-	f->user = map_user(test, SPAN, PROT_READ | PROT_WRITE);
-	f->table_user = map_user(test, PAGE_SIZE, PROT_READ | PROT_WRITE);
+	err = owner_enter(test);
+	if (err)
+		return err;
+	f->user = owner_map(test, SPAN, PROT_READ | PROT_WRITE);
+	f->table_user = owner_map(test, PAGE_SIZE, PROT_READ | PROT_WRITE);
 	return 0;
 }
 
@@ -83,11 +60,7 @@ static void table_exit(struct kunit *test)
 	if (!f)
 		return;
 	viola_table_destroy(f->empty);
-	/* An aborted case's thread has exited, and its address space with it. */
-	if (f->mm && current->mm == f->mm) {
-		kthread_unuse_mm(f->mm);
-		mmput(f->mm);
-	}
+	owner_exit();
 }
 
 static void set_region(struct table_fixture *f, u32 i, u64 gpa, u64 size, u64 user)
@@ -149,7 +122,7 @@ static void expect_refused(struct kunit *test, u32 nregions, int err)
 	else
 		viola_table_destroy(t);
 	KUNIT_EXPECT_EQ(test, count_pinned(pages), 0u);
-	KUNIT_EXPECT_EQ(test, charged, 0ll);
+	KUNIT_EXPECT_EQ(test, owner.charged, 0ll);
 	put_pages(pages);
 }
 
@@ -306,7 +279,7 @@ static void regions_not_readable(struct kunit *test)
 			0ul);
 	t = viola_table_create(&f->dev, (struct vhost_memory __user *)at);
 	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(t), -EFAULT);
-	KUNIT_EXPECT_EQ(test, charged, 0ll);
+	KUNIT_EXPECT_EQ(test, owner.charged, 0ll);
 }
 
 static void table_without_regions(struct kunit *test)
@@ -316,7 +289,7 @@ static void table_without_regions(struct kunit *test)
 	KUNIT_ASSERT_FALSE(test, IS_ERR(t));
 	KUNIT_EXPECT_EQ(test, t->mem.nr, 0u);
 	KUNIT_EXPECT_EQ(test, t->pages, 0ull);
-	KUNIT_EXPECT_EQ(test, charged, 0ll);
+	KUNIT_EXPECT_EQ(test, owner.charged, 0ll);
 	viola_table_destroy(t);
 }
 
@@ -334,7 +307,7 @@ static void table_is_the_owners_memory(struct kunit *test)
 	KUNIT_ASSERT_FALSE(test, IS_ERR(t));
 	look_up(test, pages);
 	KUNIT_EXPECT_EQ(test, t->pages, (u64)PAGES);
-	KUNIT_EXPECT_EQ(test, charged, (s64)PAGES);
+	KUNIT_EXPECT_EQ(test, owner.charged, (s64)PAGES);
 	KUNIT_EXPECT_EQ(test, t->top, GPA + SPAN);
 	KUNIT_EXPECT_EQ(test, count_pinned(pages), (u32)PAGES);
 
@@ -402,7 +375,7 @@ static void table_with_an_alias(struct kunit *test)
 	t = create(test, 2);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(t));
 	look_up(test, pages);
-	KUNIT_EXPECT_EQ(test, charged, 2ll * PAGES);
+	KUNIT_EXPECT_EQ(test, owner.charged, 2ll * PAGES);
 	KUNIT_ASSERT_EQ(test, viola_mem_write(&t->mem, &hint, 100, "xyz", 4), 0);
 	KUNIT_ASSERT_EQ(test, viola_mem_read(&t->mem, &hint, GPA + 100, got, 4), 0);
 	KUNIT_EXPECT_STREQ(test, got, "xyz");
@@ -417,7 +390,8 @@ static void table_with_a_region_that_is_not_there(struct kunit *test)
 
 	/* The second region's last page is missing: the first must go, too. */
 	set_region(f, 0, 0, SPAN, f->user);
-	set_region(f, 1, GPA, 2 * PAGE_SIZE, map_user(test, 2 * PAGE_SIZE, PROT_READ | PROT_WRITE));
+	set_region(f, 1, GPA, 2 * PAGE_SIZE,
+		   owner_map(test, 2 * PAGE_SIZE, PROT_READ | PROT_WRITE));
 	KUNIT_ASSERT_EQ(test,
 			vm_munmap(f->table.region[1].userspace_addr + PAGE_SIZE, PAGE_SIZE), 0);
 	expect_refused(test, 2, -EFAULT);
@@ -428,7 +402,7 @@ static void table_of_read_only_memory(struct kunit *test)
 	struct table_fixture *f = test->priv;
 
 	set_region(f, 0, 0, SPAN, f->user);
-	set_region(f, 1, GPA, PAGE_SIZE, map_user(test, PAGE_SIZE, PROT_READ));
+	set_region(f, 1, GPA, PAGE_SIZE, owner_map(test, PAGE_SIZE, PROT_READ));
 	expect_refused(test, 2, -EFAULT);
 }
 
@@ -436,7 +410,7 @@ static void table_beyond_the_limit(struct kunit *test)
 {
 	struct table_fixture *f = test->priv;
 
-	charge_limit = PAGES - 1;
+	owner.limit = PAGES - 1;
 	set_region(f, 0, GPA, SPAN, f->user);
 	expect_refused(test, 1, -ENOMEM);
 }
@@ -450,7 +424,7 @@ static void table_replaces_another_within_the_limit(struct kunit *test)
 	struct table_fixture *f = test->priv;
 	struct viola_table *old, *same, *smaller;
 
-	charge_limit = PAGES;
+	owner.limit = PAGES;
 	set_region(f, 0, GPA, SPAN, f->user);
 	old = create(test, 1);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(old));
@@ -458,19 +432,19 @@ static void table_replaces_another_within_the_limit(struct kunit *test)
 
 	same = create(test, 1);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(same));
-	KUNIT_EXPECT_EQ(test, charged, (s64)PAGES);
+	KUNIT_EXPECT_EQ(test, owner.charged, (s64)PAGES);
 	viola_table_destroy(same);
 
 	set_region(f, 0, GPA, PAGE_SIZE, f->user);
 	smaller = create(test, 1);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(smaller));
-	KUNIT_EXPECT_EQ(test, charged, (s64)PAGES);
+	KUNIT_EXPECT_EQ(test, owner.charged, (s64)PAGES);
 	viola_table_destroy(smaller);
 
 	set_region(f, 0, 0, SPAN, f->user);
 	set_region(f, 1, GPA, PAGE_SIZE, f->user);
 	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(create(test, 2)), -ENOMEM);
-	KUNIT_EXPECT_EQ(test, charged, (s64)PAGES);
+	KUNIT_EXPECT_EQ(test, owner.charged, (s64)PAGES);
 	f->dev.table = f->empty;
 	viola_table_destroy(old);
 }
@@ -492,17 +466,17 @@ static void table_with_device_memory(struct kunit *test)
 	KUNIT_ASSERT_EQ(test,
 			vm_mmap(NULL, bar, 2 * PAGE_SIZE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS |
 				MAP_FIXED, 0), bar);
-	mmap_write_lock(f->mm);
-	vma = find_vma(f->mm, bar);
+	mmap_write_lock(owner.mm);
+	vma = find_vma(owner.mm, bar);
 	vma->vm_flags |= VM_IO | VM_PFNMAP;
-	mmap_write_unlock(f->mm);
+	mmap_write_unlock(owner.mm);
 
 	set_region(f, 0, GPA, SPAN, f->user);
 	t = create(test, 1);
 	KUNIT_EXPECT_FALSE(test, IS_ERR(t));
 	if (!IS_ERR(t)) {
 		KUNIT_EXPECT_EQ(test, t->pages, (u64)PAGES - 2);
-		KUNIT_EXPECT_EQ(test, charged, (s64)PAGES - 2);
+		KUNIT_EXPECT_EQ(test, owner.charged, (s64)PAGES - 2);
 		KUNIT_EXPECT_EQ(test, viola_mem_read(&t->mem, &hint, GPA + 4 * PAGE_SIZE - 1,
 						     &byte, 1), 0);
 		KUNIT_EXPECT_EQ(test, viola_mem_read(&t->mem, &hint, GPA + 4 * PAGE_SIZE,
@@ -514,10 +488,10 @@ static void table_with_device_memory(struct kunit *test)
 		viola_table_destroy(t);
 	}
 	KUNIT_EXPECT_EQ(test, count_pinned(pages), 0u);
-	mmap_write_lock(f->mm);
-	vma = find_vma(f->mm, bar);
+	mmap_write_lock(owner.mm);
+	vma = find_vma(owner.mm, bar);
 	vma->vm_flags &= ~(VM_IO | VM_PFNMAP);
-	mmap_write_unlock(f->mm);
+	mmap_write_unlock(owner.mm);
 	put_pages(pages);
 }
 
@@ -533,7 +507,7 @@ static void area_is_the_owners_memory(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, viola_area_map(&f->dev, &area, f->user + 100, SPAN - 200), 0);
 	look_up(test, pages);
 	KUNIT_EXPECT_EQ(test, area.nr, (u32)PAGES);
-	KUNIT_EXPECT_EQ(test, charged, (s64)PAGES);
+	KUNIT_EXPECT_EQ(test, owner.charged, (s64)PAGES);
 	KUNIT_EXPECT_EQ(test, count_pinned(pages), (u32)PAGES);
 
 	/* First bytes, last bytes, and a page border in between. */
@@ -550,10 +524,10 @@ static void area_is_the_owners_memory(struct kunit *test)
 
 	viola_area_unmap(&f->dev, &area);
 	KUNIT_EXPECT_EQ(test, count_pinned(pages), 0u);
-	KUNIT_EXPECT_EQ(test, charged, 0ll);
+	KUNIT_EXPECT_EQ(test, owner.charged, 0ll);
 	KUNIT_EXPECT_NULL(test, area.at);
 	viola_area_unmap(&f->dev, &area); /* again: nothing happens */
-	KUNIT_EXPECT_EQ(test, charged, 0ll);
+	KUNIT_EXPECT_EQ(test, owner.charged, 0ll);
 	put_pages(pages);
 }
 
@@ -561,7 +535,7 @@ static void area_is_the_owners_memory(struct kunit *test)
 static void area_of_scattered_pages(struct kunit *test)
 {
 	struct table_fixture *f = test->priv;
-	unsigned long at = map_user(test, SPAN, PROT_READ | PROT_WRITE);
+	unsigned long at = owner_map(test, SPAN, PROT_READ | PROT_WRITE);
 	struct viola_area area;
 	u32 i, value;
 
@@ -577,7 +551,7 @@ static void area_of_scattered_pages(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, value, i + 1000);
 	}
 	viola_area_unmap(&f->dev, &area);
-	KUNIT_EXPECT_EQ(test, charged, 0ll);
+	KUNIT_EXPECT_EQ(test, owner.charged, 0ll);
 }
 
 static void area_that_lies(struct kunit *test)
@@ -600,7 +574,7 @@ static void area_that_lies(struct kunit *test)
 		memset(&area, 0xff, sizeof(area));
 		KUNIT_EXPECT_EQ_MSG(test, viola_area_map(&f->dev, &area, bad[i].addr, bad[i].len),
 				    -EFAULT, "row %zu", i);
-		KUNIT_EXPECT_EQ(test, charged, 0ll);
+		KUNIT_EXPECT_EQ(test, owner.charged, 0ll);
 		viola_area_unmap(&f->dev, &area); /* harmless after a failure */
 	}
 }
@@ -616,7 +590,7 @@ static void area_that_is_partly_there(struct kunit *test)
 	vm_munmap(end, PAGE_SIZE);
 	KUNIT_EXPECT_EQ(test, viola_area_map(&f->dev, &area, f->user, SPAN + 1), -EFAULT);
 	KUNIT_EXPECT_EQ(test, count_pinned(pages), 0u);
-	KUNIT_EXPECT_EQ(test, charged, 0ll);
+	KUNIT_EXPECT_EQ(test, owner.charged, 0ll);
 	put_pages(pages);
 }
 
@@ -625,13 +599,13 @@ static void area_beyond_the_limit(struct kunit *test)
 	struct table_fixture *f = test->priv;
 	struct viola_area area;
 
-	charge_limit = 2;
+	owner.limit = 2;
 	KUNIT_EXPECT_EQ(test, viola_area_map(&f->dev, &area, f->user + 1, 2 * PAGE_SIZE), -ENOMEM);
-	KUNIT_EXPECT_EQ(test, charged, 0ll);
+	KUNIT_EXPECT_EQ(test, owner.charged, 0ll);
 	KUNIT_EXPECT_EQ(test, viola_area_map(&f->dev, &area, f->user, 2 * PAGE_SIZE), 0);
-	KUNIT_EXPECT_EQ(test, charged, 2ll);
+	KUNIT_EXPECT_EQ(test, owner.charged, 2ll);
 	viola_area_unmap(&f->dev, &area);
-	KUNIT_EXPECT_EQ(test, charged, 0ll);
+	KUNIT_EXPECT_EQ(test, owner.charged, 0ll);
 }
 
 /* --- the log of dirty pages ---------------------------------------------- */
@@ -705,7 +679,7 @@ static void log_marks_the_pages_written(struct kunit *test)
 			viola_log_mark(log, row[j].gpa, row[j].len);
 			expect_only(test, skew[i], row[j].first, row[j].n);
 			viola_log_destroy(&f->dev, log);
-			KUNIT_ASSERT_EQ(test, charged, 0ll);
+			KUNIT_ASSERT_EQ(test, owner.charged, 0ll);
 		}
 	}
 }
@@ -755,10 +729,10 @@ static void log_that_is_not_there(struct kunit *test)
 			-EFAULT);
 	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(viola_log_create(&f->dev, f->user, U64_MAX)),
 			-EFAULT);
-	charge_limit = 0;
+	owner.limit = 0;
 	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(viola_log_create(&f->dev, f->user, LOG_PAGE)),
 			-ENOMEM);
-	KUNIT_EXPECT_EQ(test, charged, 0ll);
+	KUNIT_EXPECT_EQ(test, owner.charged, 0ll);
 }
 
 static struct kunit_case table_cases[] = {
