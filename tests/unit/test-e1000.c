@@ -1254,6 +1254,15 @@ static void test_rx_checksum(void **state)
 									p->len - from, 0));
 			}
 		}
+	/* Bytes behind the datagram are not part of it. */
+	for (u32 extra = 1; extra < 8; extra++) {
+		packet_make(p, false, true, 60 + extra / 4);
+		memcpy(p->data, my_mac, 6);
+		memset(p->data + p->len, 0xa7, extra);
+		d = rx_one(p->data, p->len + extra);
+		assert_int_equal(d.status & said, RXD_STAT_TCPCS);
+		assert_int_equal(d.errors, 0);
+	}
 	/* What it says nothing about. */
 	rig_set(R_RXCSUM, RXCSUM_TUOFL);
 	packet_make(p, true, false, 100);
@@ -1324,6 +1333,15 @@ static void test_rx_full(void **state)
 	assert_int_equal(rig_get(R_RDH), 1);
 	rig_set(R_RCTL, 0);
 	rx_on(2 << 16, 30);
+	assert_int_equal(rig_get(R_RDH), 0);
+	/* Nor when the ring is moved without that. */
+	rig_set(R_RDT, 1);
+	rig_receive(p->data, p->len);
+	rig_turn(10);
+	assert_int_equal(rig_get(R_RDH), 1);
+	rig_set(R_RDH, 0);
+	rig_set(R_RDT, 30);
+	rig_turn(10);
 	assert_int_equal(rig_get(R_RDH), 0);
 	free(p);
 }
@@ -1519,6 +1537,7 @@ static void test_checksum_offsets(void **state)
 static void test_rings_without_progress(void **state)
 {
 	struct packet *p = malloc(sizeof(*p));
+	u64 *desc;
 
 	packet_make(p, false, true, 100);
 	memcpy(p->data, my_mac, 6);
@@ -1536,10 +1555,11 @@ static void test_rings_without_progress(void **state)
 	rig_set(R_TDT, 5);
 	assert_int_equal(rig_get(R_TDH), 0);
 	tx_on();
+	desc = tx_add(0, TXD_CMD_RS, 0);
 	rig_set(R_TDT, RING);
-	assert_int_equal(rig_get(R_TDH), 0);
 	rig_set(R_TDT, 0xffff);
 	assert_int_equal(rig_get(R_TDH), 0);
+	assert_false(tx_done(desc));
 	rig_set(R_TDH, 0xfff0);
 	rig_set(R_TDT, 1);
 	assert_int_equal(rig_get(R_TDH), 0xfff0);
