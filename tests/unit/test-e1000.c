@@ -1055,6 +1055,39 @@ static void test_rx_single(void **state)
 	free(p);
 }
 
+static struct rxd rx_one(const u8 *data, u32 len)
+{
+	u32 at = rig_get(R_RDH);
+
+	rig_receive(data, len);
+	rig_turn(10);
+	rig_set(R_RDT, (at + RING - 1) % RING);
+	assert_int_equal(rig_get(R_RDH), (at + 1) % RING);
+	return rx_at(at);
+}
+
+/* Of every length that takes another way through its computation. */
+static void test_fcs(void **state)
+{
+	u8 frame[1600];
+	u32 seed = 1, fcs;
+
+	for (u32 i = 0; i < sizeof(frame); i++) {
+		seed = seed * 1103515245 + 12345;
+		frame[i] = (u8)(seed >> 16);
+	}
+	memcpy(frame, my_mac, 6);
+	put16(frame + 12, 0x88b5);
+	rx_on(0, RING - 1);
+	for (u32 len = 60; len <= 1518; len += len < 200 ? 1 : 83) {
+		u32 at = rig_get(R_RDH);
+
+		rx_one(frame, len);
+		fcs = htole32(slow_crc(frame, len));
+		assert_memory_equal(rx_data(at) + len, &fcs, 4);
+	}
+}
+
 static void test_rx_multi(void **state)
 {
 	static const struct {
@@ -1206,17 +1239,6 @@ static void test_rx_vlan(void **state)
 	rig_turn(10);
 	assert_int_equal(rig_get(R_RDH), 4);
 	free(p);
-}
-
-static struct rxd rx_one(const u8 *data, u32 len)
-{
-	u32 at = rig_get(R_RDH);
-
-	rig_receive(data, len);
-	rig_turn(10);
-	rig_set(R_RDT, (at + RING - 1) % RING);
-	assert_int_equal(rig_get(R_RDH), (at + 1) % RING);
-	return rx_at(at);
 }
 
 static void test_rx_checksum(void **state)
@@ -1690,7 +1712,7 @@ int main(void)
 		T(throttling), T(transmit_delay), T(receive_delay), T(tx_legacy), T(tx_pad),
 		T(tx_own_fcs), T(tx_legacy_checksum), T(tx_checksum), T(tx_vlan), T(tso),
 		T(tso_late_end), T(tso_context_is_kept), T(tx_backend_full), T(tx_budget),
-		T(statistics), T(rx_single), T(rx_multi), T(rx_filters), T(rx_vlan),
+		T(statistics), T(rx_single), T(fcs), T(rx_multi), T(rx_filters), T(rx_vlan),
 		T(rx_checksum), T(rx_full), T(rx_threshold), T(bus_master), T(loopback),
 		T(reflecting_backend), T(tso_bad_contexts), T(checksum_offsets),
 		T(rings_without_progress), T(dma_outside_ram), T(tx_oversize), T(tx_ring_moves),
