@@ -11,6 +11,7 @@ struct guest_memory {
 	struct viola_mem map; /* .ext = ext */
 	struct viola_extent ext[2];
 	u64 size; /* bytes */
+	void *mapping; /* what memory.c has to unmap */
 };
 
 struct vm {

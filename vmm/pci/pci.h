@@ -68,6 +68,7 @@ struct pci_device {
 	struct pci_msix *msix;
 	u32 intx_gsi;
 	bool intx_level; /* as the device last set it */
+	u64 config_accesses; /* by the guest; atomic, relaxed */
 };
 
 struct pci_identity {
@@ -124,8 +125,10 @@ struct pci_bus {
 	struct pci_device *slot[PCI_SLOTS]; /* constant while vCPUs run */
 	u64 ecam_base;
 	u64 mmio32_base, mmio32_end, mmio64_base, mmio64_end, io_base, io_end;
-	u32 cf8; /* last configuration address written, guarded by lock */
-	pthread_mutex_t lock;
+	u64 next_mmio32, next_mmio64, next_io; /* for BARs placed before the guest starts */
+	pthread_mutex_t lock; /* guards what follows */
+	u32 cf8; /* last configuration address written */
+	u32 line[8]; /* by INTx GSI: bit s, slot s pulls it */
 };
 
 #endif

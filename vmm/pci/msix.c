@@ -1,0 +1,367 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * MSI-X (PCI 3.0, 6.8.2).
+ *
+ * A vector is an eventfd, made when it is first needed. While the vector may
+ * interrupt (MSI-X enabled, neither function nor vector masked) the eventfd is
+ * connected to KVM (irqfd), which sends the message without this process;
+ * otherwise it is not, and a signal just stays in its count. So the count is
+ * the pending bit: the PBA reads it, and unmasking passes it on. It does not
+ * matter who signals: a device here or a data plane in the kernel.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+#include <linux/pci_regs.h>
+
+#include "vmm/error.h"
+#include "vmm/pci/bus.h"
+#include "vmm/vm-private.h"
+
+#define VECTORS_MAX 2048u
+#define ENTRY_WORDS (PCI_MSIX_ENTRY_SIZE / 4)
+#define WORD_ADDR_LO (PCI_MSIX_ENTRY_LOWER_ADDR / 4)
+#define WORD_ADDR_HI (PCI_MSIX_ENTRY_UPPER_ADDR / 4)
+#define WORD_DATA (PCI_MSIX_ENTRY_DATA / 4)
+#define WORD_CONTROL (PCI_MSIX_ENTRY_VECTOR_CTRL / 4)
+
+struct msix_vector {
+	u32 word[ENTRY_WORDS]; /* the table's entry */
+	int fd; /* -1 until needed */
+	bool routed; /* gsi is ours */
+	bool connected; /* fd is KVM's to read */
+	u32 gsi;
+};
+
+struct pci_msix {
+	pthread_mutex_t lock; /* guards all but what is constant */
+	unsigned int bar, vectors; /* constant, as all up to `cap` */
+	u32 table_off, table_len, pba_off, pba_len; /* bytes in the BAR */
+	unsigned int cap; /* offset of the capability */
+	void (*on_enable)(struct pci_device *dev, bool on);
+	bool enabled, masked; /* message control; enabled also read without the lock */
+	u64 notified, connects; /* for --stats */
+	struct msix_vector vector[];
+};
+
+static int vector_open(struct pci_device *dev, struct msix_vector *v)
+{
+	if (v->fd >= 0)
+		return 0;
+	v->fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	return v->fd < 0 ? vmm_fail(errno, "%s: cannot create an eventfd: %m", dev->name) : 0;
+}
+
+static bool vector_live(const struct pci_msix *msix, const struct msix_vector *v)
+{
+	return msix->enabled && !msix->masked &&
+	       !(v->word[WORD_CONTROL] & PCI_MSIX_ENTRY_CTRL_MASKBIT);
+}
+
+static int vector_route(struct pci_device *dev, struct msix_vector *v)
+{
+	const u64 addr = (u64)v->word[WORD_ADDR_HI] << 32 | v->word[WORD_ADDR_LO];
+	int err;
+
+	if (v->routed)
+		return vm_msi_route_update(dev->vm, v->gsi, addr, v->word[WORD_DATA]);
+	err = vm_msi_route_add(dev->vm, addr, v->word[WORD_DATA], &v->gsi);
+	v->routed = !err;
+	return err;
+}
+
+/*
+ * Connects a vector that has an eventfd. What was signalled before goes to
+ * KVM by a new signal: a signal between the two calls does no harm, it can
+ * only interrupt once more.
+ */
+static int vector_connect(struct pci_device *dev, struct msix_vector *v)
+{
+	eventfd_t count;
+	bool pending;
+	int err;
+
+	err = vector_route(dev, v);
+	if (err)
+		return err;
+	pending = !eventfd_read(v->fd, &count);
+	err = vm_irqfd_add(dev->vm, v->fd, v->gsi);
+	v->connected = !err;
+	dev->msix->connects++;
+	if (pending)
+		eventfd_write(v->fd, 1);
+	return err;
+}
+
+/* After any change of masks, table or eventfds. */
+static int vector_update(struct pci_device *dev, struct msix_vector *v)
+{
+	const bool live = vector_live(dev->msix, v);
+	int err = 0;
+
+	if (v->fd < 0 || v->connected == live)
+		return 0;
+	if (live)
+		return vector_connect(dev, v);
+	err = vm_irqfd_remove(dev->vm, v->fd, v->gsi);
+	v->connected = false;
+	return err;
+}
+
+/*
+ * As above where there is nobody to tell: the guest has done nothing wrong,
+ * this machine can no longer deliver its interrupts.
+ */
+static void vector_update_or_stop(struct pci_device *dev, struct msix_vector *v)
+{
+	if (vector_update(dev, v))
+		vm_give_up(dev->vm, dev->name);
+}
+
+int pci_msix_init(struct pci_device *dev, unsigned int bar, u32 table_off, u32 pba_off,
+		  unsigned int vectors)
+{
+	const u32 table_len = vectors * PCI_MSIX_ENTRY_SIZE;
+	const u32 pba_len = (vectors + 63) / 64 * 8;
+	u8 body[PCI_CAP_MSIX_SIZEOF] = { 0 };
+	struct pci_msix *msix;
+	unsigned int i;
+	__le32 le;
+
+	/* Mistakes in this program. */
+	assert(vectors && vectors <= VECTORS_MAX && bar < PCI_BARS);
+	assert(!(table_off & 7) && !(pba_off & 7));
+	assert(viola_within(table_off, table_len, dev->bar[bar].size) &&
+	       viola_within(pba_off, pba_len, dev->bar[bar].size));
+	msix = calloc(1, sizeof(*msix) + vectors * sizeof(msix->vector[0]));
+	if (!msix)
+		return vmm_fail(ENOMEM, "%s: out of memory", dev->name);
+	pthread_mutex_init(&msix->lock, NULL);
+	msix->bar = bar;
+	msix->vectors = vectors;
+	msix->table_off = table_off;
+	msix->table_len = table_len;
+	msix->pba_off = pba_off;
+	msix->pba_len = pba_len;
+	for (i = 0; i < vectors; i++) {
+		msix->vector[i].fd = -1;
+		msix->vector[i].word[WORD_CONTROL] = PCI_MSIX_ENTRY_CTRL_MASKBIT;
+	}
+	body[PCI_MSIX_FLAGS] = (u8)(vectors - 1);
+	body[PCI_MSIX_FLAGS + 1] = (u8)((vectors - 1) >> 8);
+	le = cpu_to_le32(table_off | bar);
+	memcpy(body + PCI_MSIX_TABLE, &le, sizeof(le));
+	le = cpu_to_le32(pba_off | bar);
+	memcpy(body + PCI_MSIX_PBA, &le, sizeof(le));
+	msix->cap = pci_add_capability(dev, PCI_CAP_ID_MSIX, body, sizeof(body));
+	dev->writable[msix->cap + PCI_MSIX_FLAGS + 1] =
+		(PCI_MSIX_FLAGS_ENABLE | PCI_MSIX_FLAGS_MASKALL) >> 8;
+	dev->msix = msix;
+	return 0;
+}
+
+bool pci_msix_enabled(struct pci_device *dev)
+{
+	return dev->msix && __atomic_load_n(&dev->msix->enabled, __ATOMIC_ACQUIRE);
+}
+
+void pci_msix_on_enable(struct pci_device *dev, void (*fn)(struct pci_device *dev, bool on))
+{
+	dev->msix->on_enable = fn;
+}
+
+void pci_msix_config_written(struct pci_device *dev, unsigned int off, unsigned int len)
+{
+	struct pci_msix *msix = dev->msix;
+	unsigned int i;
+	u16 control;
+	bool was;
+
+	if (!msix || off + len <= msix->cap + PCI_MSIX_FLAGS ||
+	    off >= msix->cap + PCI_MSIX_FLAGS + 2)
+		return;
+	control = (u16)(dev->config[msix->cap + PCI_MSIX_FLAGS + 1] << 8);
+	pthread_mutex_lock(&msix->lock);
+	was = msix->enabled;
+	__atomic_store_n(&msix->enabled, control & PCI_MSIX_FLAGS_ENABLE, __ATOMIC_RELEASE);
+	msix->masked = control & PCI_MSIX_FLAGS_MASKALL;
+	for (i = 0; i < msix->vectors; i++)
+		vector_update_or_stop(dev, &msix->vector[i]);
+	pthread_mutex_unlock(&msix->lock);
+	if (was == msix->enabled)
+		return;
+	pci_intx_update(dev);
+	if (msix->on_enable)
+		msix->on_enable(dev, !was);
+}
+
+void pci_msix_notify(struct pci_device *dev, unsigned int vector)
+{
+	struct pci_msix *msix = dev->msix;
+	struct msix_vector *v;
+
+	/* A vector number may be the guest's. */
+	if (!msix || vector >= msix->vectors)
+		return;
+	v = &msix->vector[vector];
+	pthread_mutex_lock(&msix->lock);
+	msix->notified++;
+	if (v->fd < 0) {
+		if (vector_open(dev, v))
+			vm_give_up(dev->vm, dev->name);
+		else
+			vector_update_or_stop(dev, v);
+	}
+	if (v->fd >= 0)
+		eventfd_write(v->fd, 1);
+	pthread_mutex_unlock(&msix->lock);
+}
+
+int pci_msix_fd(struct pci_device *dev, unsigned int vector)
+{
+	struct pci_msix *msix = dev->msix;
+	struct msix_vector *v;
+	int err;
+
+	if (!msix || vector >= msix->vectors)
+		return vmm_fail(EINVAL, "%s has no MSI-X vector %u", dev->name, vector);
+	v = &msix->vector[vector];
+	pthread_mutex_lock(&msix->lock);
+	err = vector_open(dev, v);
+	if (!err)
+		err = vector_update(dev, v);
+	pthread_mutex_unlock(&msix->lock);
+	return err ? err : v->fd;
+}
+
+/* --- table and PBA ------------------------------------------------------------ */
+
+bool pci_msix_covers(const struct pci_device *dev, unsigned int bar, u64 off, unsigned int len)
+{
+	const struct pci_msix *msix = dev->msix;
+
+	if (!msix || bar != msix->bar)
+		return false;
+	return (off < msix->table_off + msix->table_len && off + len > msix->table_off) ||
+	       (off < msix->pba_off + msix->pba_len && off + len > msix->pba_off);
+}
+
+/*
+ * The words that an access touches: aligned ones of 4 or 8 bytes (6.8.2), all
+ * within the table. Everything else has no effect and reads 0.
+ */
+static bool table_words(const struct pci_msix *msix, u64 off, unsigned int len, u32 *first)
+{
+	if ((len != 4 && len != 8) || off & (len - 1) || off < msix->table_off ||
+	    !viola_within(off - msix->table_off, len, msix->table_len))
+		return false;
+	*first = (u32)(off - msix->table_off) / 4;
+	return true;
+}
+
+static bool pending(struct msix_vector *v)
+{
+	struct pollfd p = { .fd = v->fd, .events = POLLIN };
+
+	return v->fd >= 0 && !v->connected && poll(&p, 1, 0) == 1;
+}
+
+static u64 pba_read(struct pci_msix *msix, u64 off, unsigned int len)
+{
+	const u64 first = (off - msix->pba_off) * 8;
+	u64 bits = 0;
+	unsigned int i;
+
+	for (i = 0; i < len * 8 && first + i < msix->vectors; i++)
+		if (pending(&msix->vector[first + i]))
+			bits |= 1ull << i;
+	return bits;
+}
+
+u64 pci_msix_read(struct pci_device *dev, u64 off, unsigned int len)
+{
+	struct pci_msix *msix = dev->msix;
+	u64 value = 0;
+	u32 word, i;
+
+	pthread_mutex_lock(&msix->lock);
+	if (table_words(msix, off, len, &word)) {
+		for (i = 0; i < len / 4; i++, word++)
+			value |= (u64)msix->vector[word / ENTRY_WORDS].word[word % ENTRY_WORDS]
+				 << 32 * i;
+	} else if ((len == 4 || len == 8) && !(off & (len - 1)) && off >= msix->pba_off &&
+		   viola_within(off - msix->pba_off, len, msix->pba_len)) {
+		value = pba_read(msix, off, len);
+	}
+	pthread_mutex_unlock(&msix->lock);
+	return value;
+}
+
+static void table_word_write(struct pci_device *dev, u32 word, u32 value)
+{
+	struct msix_vector *v = &dev->msix->vector[word / ENTRY_WORDS];
+
+	switch (word % ENTRY_WORDS) {
+	case WORD_ADDR_LO:
+		value &= ~3u;
+		break;
+	case WORD_CONTROL:
+		value &= PCI_MSIX_ENTRY_CTRL_MASKBIT;
+		break;
+	}
+	v->word[word % ENTRY_WORDS] = value;
+	/*
+	 * An entry that is changed while it is live is undefined (6.8.2.9);
+	 * follow it, as hardware does.
+	 */
+	if (v->connected && vector_route(dev, v))
+		vm_give_up(dev->vm, dev->name);
+}
+
+void pci_msix_write(struct pci_device *dev, u64 off, u64 value, unsigned int len)
+{
+	struct pci_msix *msix = dev->msix;
+	u32 first, i;
+
+	pthread_mutex_lock(&msix->lock);
+	if (table_words(msix, off, len, &first)) {
+		for (i = 0; i < len / 4; i++)
+			table_word_write(dev, first + i, (u32)(value >> 32 * i));
+		/* An access of 8 aligned bytes lies in one entry. */
+		vector_update_or_stop(dev, &msix->vector[first / ENTRY_WORDS]);
+	}
+	pthread_mutex_unlock(&msix->lock);
+}
+
+/* --- end ------------------------------------------------------------------------ */
+
+void pci_msix_free(struct vm *vm, struct pci_msix *msix)
+{
+	unsigned int i;
+
+	if (!msix)
+		return;
+	for (i = 0; i < msix->vectors; i++) {
+		struct msix_vector *v = &msix->vector[i];
+
+		if (v->connected)
+			vm_irqfd_remove(vm, v->fd, v->gsi);
+		if (v->routed)
+			vm_msi_route_release(vm, v->gsi);
+		if (v->fd >= 0)
+			close(v->fd);
+	}
+	pthread_mutex_destroy(&msix->lock);
+	free(msix);
+}
+
+void pci_msix_stats(struct pci_device *dev, FILE *out)
+{
+	const struct pci_msix *msix = dev->msix;
+
+	if (msix)
+		fprintf(out, ", \"msix\": {\"notified\": %llu, \"connects\": %llu}",
+			(unsigned long long)msix->notified, (unsigned long long)msix->connects);
+}

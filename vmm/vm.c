@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "vmm/error.h"
+#include "vmm/kvm.h"
+#include "vmm/pci/bus.h"
+#include "vmm/platform/pm.h"
+#include "vmm/vcpu.h"
+#include "vmm/vm-private.h"
+
+/* KVM's own pages, below the first byte that a processor executes at reset. */
+static int reserve_pages(struct vm *vm)
+{
+	u64 identity = LAYOUT_KVM_IDENTITY_MAP;
+
+	if (kvm_has(vm->kvm_fd, KVM_CAP_SET_IDENTITY_MAP_ADDR) &&
+	    ioctl(vm->vm_fd, KVM_SET_IDENTITY_MAP_ADDR, &identity))
+		return vmm_fail(errno, "KVM_SET_IDENTITY_MAP_ADDR: %m");
+	if (kvm_has(vm->kvm_fd, KVM_CAP_SET_TSS_ADDR) &&
+	    ioctl(vm->vm_fd, KVM_SET_TSS_ADDR, LAYOUT_KVM_TSS))
+		return vmm_fail(errno, "KVM_SET_TSS_ADDR: %m");
+	return 0;
+}
+
+int vm_create(struct vm **to, int kvm_fd, u64 mem, unsigned int cpus)
+{
+	struct vm *vm = calloc(1, sizeof(*vm));
+	struct vm_private *priv = calloc(1, sizeof(*priv));
+	int err;
+
+	if (!vm || !priv) {
+		free(vm);
+		free(priv);
+		close(kvm_fd);
+		return vmm_fail(ENOMEM, "out of memory");
+	}
+	vm->kvm_fd = kvm_fd;
+	vm->vm_fd = -1;
+	vm->priv = priv;
+	priv->cpus = cpus;
+	pthread_mutex_init(&priv->stop_lock, NULL);
+	bus_init(&vm->pio);
+	bus_init(&vm->mmio);
+	priv->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (priv->stop_fd < 0) {
+		err = vmm_fail(errno, "cannot create an eventfd: %m");
+		goto fail;
+	}
+	/* A signal that arrives during creation makes KVM give up; ask again. */
+	do
+		vm->vm_fd = ioctl(kvm_fd, KVM_CREATE_VM, 0);
+	while (vm->vm_fd < 0 && errno == EINTR);
+	if (vm->vm_fd < 0) {
+		err = vmm_fail(errno, "KVM cannot create a machine: %m");
+		goto fail;
+	}
+	err = reserve_pages(vm);
+	if (!err)
+		err = memory_create(vm, mem);
+	if (!err)
+		err = irq_create(vm);
+	if (!err)
+		err = pm_create(vm);
+	if (!err)
+		err = pci_bus_create(vm);
+	if (err)
+		goto fail;
+	*to = vm;
+	return 0;
+
+fail:
+	vm_destroy(vm);
+	return err;
+}
+
+void vm_destroy(struct vm *vm)
+{
+	struct vm_private *priv = vm->priv;
+
+	pci_bus_destroy(vm);
+	pm_destroy(vm);
+	vcpus_destroy(vm);
+	irq_destroy(vm);
+	if (vm->vm_fd >= 0)
+		close(vm->vm_fd);
+	memory_destroy(vm);
+	if (priv->stop_fd >= 0)
+		close(priv->stop_fd);
+	close(vm->kvm_fd);
+	pthread_mutex_destroy(&priv->stop_lock);
+	free(priv);
+	free(vm);
+}
+
+static int ioeventfd(struct vm *vm, u64 gpa, int fd, u32 flags)
+{
+	/*
+	 * Length 0 and no datamatch put it on the bus that KVM looks at before
+	 * it decodes the instruction.
+	 */
+	struct kvm_ioeventfd io = { .addr = gpa, .fd = fd, .flags = flags };
+
+	if (ioctl(vm->vm_fd, KVM_IOEVENTFD, &io))
+		return vmm_fail(errno, "KVM cannot %s the doorbell at %#llx: %m",
+				flags ? "disconnect" : "connect", (unsigned long long)gpa);
+	return 0;
+}
+
+int vm_ioeventfd_add(struct vm *vm, u64 gpa, int fd)
+{
+	return ioeventfd(vm, gpa, fd, 0);
+}
+
+int vm_ioeventfd_remove(struct vm *vm, u64 gpa, int fd)
+{
+	return ioeventfd(vm, gpa, fd, KVM_IOEVENTFD_FLAG_DEASSIGN);
+}
+
+/* With stop_lock held: the first one decides what the machine ended with. */
+static bool stop_locked(struct vm *vm, int status)
+{
+	struct vm_private *priv = vm->priv;
+
+	if (priv->stopping)
+		return false;
+	priv->status = status;
+	__atomic_store_n(&priv->stopping, true, __ATOMIC_RELEASE);
+	eventfd_write(priv->stop_fd, 1);
+	vcpus_interrupt(vm);
+	return true;
+}
+
+void vm_stop(struct vm *vm, int status)
+{
+	pthread_mutex_lock(&vm->priv->stop_lock);
+	stop_locked(vm, status);
+	pthread_mutex_unlock(&vm->priv->stop_lock);
+}
+
+void vm_fail(struct vm *vm, const char *fmt, ...)
+{
+	struct vm_private *priv = vm->priv;
+	va_list args;
+
+	va_start(args, fmt);
+	pthread_mutex_lock(&priv->stop_lock);
+	if (stop_locked(vm, VM_FAILED))
+		vsnprintf(priv->reason, sizeof(priv->reason), fmt, args);
+	pthread_mutex_unlock(&priv->stop_lock);
+	va_end(args);
+}
+
+void vm_give_up(struct vm *vm, const char *who)
+{
+	vm_fail(vm, "%s: %s", who, vmm_error());
+}
