@@ -36,8 +36,6 @@
 #define RING(q) (RAM + 0x1000ull * (q)) /* 32 entries: desc, +0x800 avail, +0xc00 used */
 #define RING_NUM 32
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
 /* --- loops without threads ------------------------------------------------- */
 
 #define SOURCES_MAX 64
@@ -249,7 +247,8 @@ static void step_descriptor(struct input *in)
 	u8 *at = ram(RING(q) - RAM + 16 * index);
 	__le64 addr = cpu_to_le64(RAM + (choice & 0x80 ? RAM_SIZE : 0x8000) + take(in, 2) -
 				  (choice & 0x40 ? 256 : 0));
-	__le32 len = cpu_to_le32((u32)(choice & 0x20 ? take(in, 4) : take(in, 1) << (choice >> 3 & 3)));
+	u64 size = choice & 0x20 ? take(in, 4) : take(in, 1) << (choice >> 3 & 3);
+	__le32 len = cpu_to_le32((u32)size);
 	__le16 flags = cpu_to_le16(choice & 7);
 	__le16 next = cpu_to_le16((u16)(choice & 0x10 ? take(in, 1) : (index + 1) % RING_NUM));
 
@@ -306,6 +305,7 @@ static void (*const step[])(struct input *in) = {
 	step_descriptor, step_avail, step_avail, step_kick, step_run, step_bar, step_msix,
 };
 
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct nic_config cfg = { .mac = { 2, 0, 0, 0, 0, 1 }, .queues = PAIRS };

@@ -312,7 +312,7 @@ static void device_open(struct rig **rig, const char *node)
 
 	*rig = malloc(sizeof(**rig));
 	rig_init(*rig);
-	(*rig)->rings_in_data = node != NULL;
+	(*rig)->rings_in_data = node;
 	assert_int_equal(tap_backend_open(&be, "vt0", 1), 0);
 	if (virtio_net_create(&(*rig)->vm, be, &cfg, node))
 		fail_msg("%s", vmm_error());

@@ -266,14 +266,12 @@ static int rx_fill(struct net_pair *pair, u64 want)
 	struct viola_ring *ring = &pair->rx.queue.ring;
 
 	while (pair->held_len < want) {
-		struct viola_chain chain;
+		struct viola_chain chain = { .seg_max = RX_CHAIN_SEGS };
 		int ret;
 
 		if (pair->held_nr == pair->rx.num || !rx_room(pair))
 			return -ENOSPC;
 		chain.seg = pair->rx_seg + pair->seg_at + pair->seg_nr;
-		chain.seg_gpa = NULL;
-		chain.seg_max = RX_CHAIN_SEGS;
 		ret = viola_ring_pop(ring, &chain);
 		if (ret <= 0)
 			return ret;
@@ -366,16 +364,17 @@ static int rx_unspill(struct net_pair *pair)
 /* One frame came, @len bytes into the held buffers and the spill buffer. */
 static void rx_frame(struct net_pair *pair, size_t len)
 {
+	const size_t room = pair->mergeable ? pair->held_len : pair->held[pair->held_at].len;
+	const bool whole = len >= NET_HDR_LEN + ETH_HLEN && len < pair->held_len + SPILL_SIZE;
+
 	rx_adapt(pair, len);
-	if (len < NET_HDR_LEN + ETH_HLEN || len >= pair->held_len + SPILL_SIZE) {
-		pair->rx.stats.drops++; /* none, or cut */
-	} else if (len <= (pair->mergeable ? pair->held_len : pair->held[pair->held_at].len)) {
+	if (whole && len <= room) {
 		rx_deliver(pair, len);
-	} else if (!pair->mergeable) {
-		pair->rx.stats.drops++;
-	} else {
+	} else if (whole && pair->mergeable) {
 		pair->spilled = len;
 		pair->spilled_at = (size_t)pair->held_len;
+	} else {
+		pair->rx.stats.drops++;
 	}
 }
 

@@ -65,7 +65,7 @@ static int vhost_ioctl(struct net_vhost *vhost, unsigned int pair, unsigned long
 	if (ioctl(vhost->fd[pair], request, arg) >= 0)
 		return 0;
 	return vmm_fail(errno, "%s: cannot %s: %m%s", vhost->node, what,
-			errno == ENOMEM ? " (is the locked-memory limit, `ulimit -l`, large enough?)" :
+			errno == ENOMEM ? " (is the locked-memory limit, `ulimit -l`, too low?)" :
 					  "");
 }
 
@@ -290,7 +290,7 @@ static const struct net_plane_ops vhost_ops = {
 
 static int node_open(const char *node)
 {
-	const char *module = strstr(node, "viola") ? "viola" : "vhost_net";
+	const bool ours = strstr(node, "viola");
 	int fd = open(node, O_RDWR | O_CLOEXEC);
 
 	if (fd >= 0)
@@ -299,8 +299,9 @@ static int node_open(const char *node)
 	case ENOENT:
 	case ENODEV:
 	case ENXIO:
-		return vmm_fail(errno, "%s does not exist: load its module by `modprobe %s`%s", node,
-				module, strstr(node, "viola") ? " or `insmod viola.ko`" : "");
+		return vmm_fail(errno, "%s does not exist: load its module by %s", node,
+				ours ? "`modprobe viola` or `insmod viola.ko`" :
+				       "`modprobe vhost_net`");
 	case EACCES:
 	case EPERM:
 		return vmm_fail(errno, "%s: no permission: run as root, or make it yours", node);
