@@ -199,6 +199,9 @@ unsigned int view_notes(const json_t *doc, char *note[VIEW_NOTES])
 
 	if (view_text(doc, "fault")[0])
 		note_add(&x, "The run as a whole: %s.", view_text(doc, "fault"));
+	if (json_integer_value(json_object_get(doc, "lab_hangs")))
+		note_add(&x, "The lab machine hung %lld times and was started again for what was missing.",
+			 (long long)json_integer_value(json_object_get(doc, "lab_hangs")));
 	json_array_foreach(json_object_get(doc, "paths"), i, path) {
 		status = view_text(path, "status");
 		reason = view_text(path, "reason");
