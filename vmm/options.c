@@ -67,11 +67,10 @@ static int number(const char **text, u64 max, u64 *value)
 	if (!isdigit((unsigned char)*p))
 		return -EINVAL;
 	for (; isdigit((unsigned char)*p); p++) {
-		const unsigned int digit = (unsigned int)(*p - '0');
-
-		if (v > (max - digit) / 10)
+		/* v is at most max <= 2^40 here: this does not wrap. */
+		v = v * 10 + (u64)(*p - '0');
+		if (v > max)
 			return -ERANGE;
-		v = v * 10 + digit;
 	}
 	*text = p;
 	*value = v;
@@ -92,9 +91,9 @@ int options_size(const char *text, u64 *bytes)
 		return vmm_fail(EINVAL, "'%s' is not a size: write such as 512M or 2G", text);
 	for (i = 0; i < ARRAY_SIZE(units); i++)
 		if (toupper((unsigned char)*p) == units[i].suffix && !p[1]) {
-			*bytes = v << units[i].shift; /* 2^40 << 30 would not fit: */
 			if (v > MEM_MAX >> units[i].shift)
 				break;
+			*bytes = v << units[i].shift;
 			return 0;
 		}
 	return vmm_fail(EINVAL, "'%s' is not a size up to 1024G: write such as 512M or 2G", text);
