@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+#include "tests/unit/vmm-rig.h"
+#include "vmm/error.h"
+#include "vmm/platform/pm.h"
+#include "vmm/vcpu.h"
+
+struct vmm_rig rig;
+
+struct vm *rig_create(u64 mem, unsigned int cpus)
+{
+	struct vm *vm = calloc(1, sizeof(*vm));
+	const u64 low = min(mem, (u64)LAYOUT_HOLE);
+
+	memset(&rig, 0, sizeof(rig));
+	vm->priv = calloc(1, sizeof(*vm->priv));
+	vm->priv->cpus = cpus;
+	vm->priv->ram_end = mem > low ? LAYOUT_4G + mem - low : low;
+	bus_init(&vm->pio);
+	bus_init(&vm->mmio);
+	if (mem) {
+		u8 *base = mmap(NULL, mem, PROT_READ | PROT_WRITE,
+				MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+		if (base == MAP_FAILED)
+			abort();
+		vm->mem.size = mem;
+		vm->mem.mapping = base;
+		vm->mem.ext[0] = (struct viola_extent){ .size = low, .base = base };
+		vm->mem.ext[1] = (struct viola_extent){ .gpa = LAYOUT_4G, .size = mem - low,
+							.base = base + low };
+		vm->mem.map.nr = mem > low ? 2 : 1;
+		vm->mem.map.ext = vm->mem.ext;
+	}
+	if (pci_bus_create(vm))
+		abort();
+	return vm;
+}
+
+void rig_destroy(struct vm *vm)
+{
+	pci_bus_destroy(vm);
+	pthread_mutex_destroy(&vm->pci.lock);
+	pthread_rwlock_destroy(&vm->pio.lock);
+	pthread_rwlock_destroy(&vm->mmio.lock);
+	if (vm->mem.mapping)
+		munmap(vm->mem.mapping, vm->mem.size);
+	free(vm->priv);
+	free(vm);
+}
+
+int rig_irqfd(int fd)
+{
+	unsigned int i;
+
+	for (i = 0; i < rig.irqfds; i++)
+		if (rig.irqfd[i].fd == fd)
+			return (int)rig.irqfd[i].gsi;
+	return -1;
+}
+
+/* --- what the parts call ------------------------------------------------------- */
+
+void vm_irq_line(struct vm *vm, u32 gsi, bool level)
+{
+	if (gsi >= RIG_GSIS)
+		abort();
+	rig.edges[gsi] += level && !rig.line[gsi];
+	rig.line[gsi] = level;
+}
+
+int vm_msi_route_add(struct vm *vm, u64 addr, u32 data, u32 *gsi)
+{
+	u32 i;
+
+	for (i = GSI_IOAPIC_PINS; i < RIG_GSIS && rig.route[i].used; i++)
+		;
+	if (i == RIG_GSIS)
+		return vmm_fail(ENOSPC, "no route left");
+	rig.route[i].used = true;
+	rig.route[i].addr = addr;
+	rig.route[i].data = data;
+	*gsi = i;
+	return 0;
+}
+
+int vm_msi_route_update(struct vm *vm, u32 gsi, u64 addr, u32 data)
+{
+	if (gsi >= RIG_GSIS || !rig.route[gsi].used)
+		abort();
+	rig.route[gsi].addr = addr;
+	rig.route[gsi].data = data;
+	return 0;
+}
+
+void vm_msi_route_release(struct vm *vm, u32 gsi)
+{
+	if (gsi >= RIG_GSIS || !rig.route[gsi].used)
+		abort();
+	rig.route[gsi].used = false;
+}
+
+int vm_irqfd_add(struct vm *vm, int fd, u32 gsi)
+{
+	if (rig_irqfd(fd) >= 0 || rig.irqfds == RIG_IRQFDS || !rig.route[gsi].used)
+		abort();
+	if (rig.fail_irqfd) {
+		rig.fail_irqfd = false;
+		return vmm_fail(EBUSY, "refused");
+	}
+	rig.irqfd[rig.irqfds].fd = fd;
+	rig.irqfd[rig.irqfds++].gsi = gsi;
+	return 0;
+}
+
+int vm_irqfd_remove(struct vm *vm, int fd, u32 gsi)
+{
+	unsigned int i;
+
+	for (i = 0; i < rig.irqfds; i++)
+		if (rig.irqfd[i].fd == fd && rig.irqfd[i].gsi == gsi) {
+			rig.irqfd[i] = rig.irqfd[--rig.irqfds];
+			return 0;
+		}
+	abort();
+}
+
+void vm_stop(struct vm *vm, int status)
+{
+	if (!rig.stopped)
+		rig.status = status;
+	rig.stopped = true;
+}
+
+void vm_fail(struct vm *vm, const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(rig.reason, sizeof(rig.reason), fmt, args);
+	va_end(args);
+	vm_stop(vm, VM_FAILED);
+}
+
+void vm_give_up(struct vm *vm, const char *who)
+{
+	vm_fail(vm, "%s: %s", who, vmm_error());
+}
+
+unsigned int cpuid_address_bits(int kvm_fd)
+{
+	return 40;
+}
+
+void pm_reset_write(struct vm *vm, u8 value)
+{
+	rig.reset = value;
+}
