@@ -14,9 +14,14 @@ $(B)/bin/viola-run: $(B)/bin/viola-vmm
 # Unit tests. The rig stands in for KVM; buses, memory and devices are real.
 vmm-rig-src := tests/unit/vmm-rig.c vmm/error.c vmm/bus.c $(wildcard vmm/pci/*.c)
 
-unit-tests += test-vmm-bus test-vmm-options test-vmm-pci test-vmm-boot
+unit-tests += test-vmm-bus test-vmm-options test-vmm-pci test-vmm-boot test-vmm-acpi \
+	      test-vmm-uart
 test-vmm-bus-src := tests/unit/test-vmm-bus.c vmm/error.c vmm/bus.c vmm/loop.c vmm/thread.c
 test-vmm-options-src := tests/unit/test-vmm-options.c vmm/error.c vmm/options.c vmm/net/paths.c
 test-vmm-pci-src := tests/unit/test-vmm-pci.c $(vmm-rig-src)
 test-vmm-boot-src := tests/unit/test-vmm-boot.c $(vmm-rig-src) \
 		     $(addprefix vmm/boot/,files.c bzimage.c pvh.c e820.c)
+test-vmm-acpi-src := tests/unit/test-vmm-acpi.c $(vmm-rig-src) \
+		     $(addprefix vmm/boot/,acpi.c aml.c)
+test-vmm-uart-src := tests/unit/test-vmm-uart.c $(vmm-rig-src) \
+		     $(addprefix vmm/serial/,uart.c output.c)
