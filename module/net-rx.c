@@ -226,10 +226,14 @@ static bool rx_serve(struct viola_queue *q)
 		for (i = 0; i < nr; i++)
 			viola_ring_push(&q->ring, rx->buffer[i].id, rx->buffer[i].len);
 		pushed += nr;
-		if (pushed >= VIOLA_NET_BATCH)
-			rx_publish(q, &pushed);
 		packets++;
 		bytes += len;
+		if (pushed >= VIOLA_NET_BATCH) {
+			rx_publish(q, &pushed);
+			more = viola_queue_share(q);
+			if (more)
+				break;
+		}
 		if (unlikely(packets >= VIOLA_WEIGHT_PACKETS || bytes >= VIOLA_WEIGHT_BYTES)) {
 			rx_publish(q, &pushed);
 			more = true;

@@ -23,7 +23,7 @@ static inline struct viola_net_tx *to_tx(struct viola_queue *q)
 }
 
 /* Sends what has been built, and gives the guest its buffers back. */
-static void tx_flush(struct viola_net_tx *tx, bool busy)
+static void tx_flush(struct viola_net_tx *tx)
 {
 	struct viola_queue *q = &tx->nq.q;
 	struct socket *sock = tx->nq.backend.sock;
@@ -40,14 +40,12 @@ static void tx_flush(struct viola_net_tx *tx, bool busy)
 		viola_count(q, batches, 1);
 		viola_count(q, batched, tx->nr);
 	}
-	viola_queue_lend(q);
 	if (unlikely(sock->ops->sendmsg(sock, &msg, 0) < 0)) {
 		/* Not even looked at: the interface is gone. */
 		for (i = 0; i < tx->nr; i++)
 			put_page(virt_to_head_page(tx->xdp[i].data));
 		viola_count(q, drops_backend, tx->nr);
 	}
-	viola_queue_lend_end(q, busy);
 	for (i = 0; i < tx->nr; i++)
 		viola_ring_push(&q->ring, tx->id[i], 0);
 	viola_queue_publish(q, tx->nr);
@@ -131,9 +129,7 @@ static bool tx_send(struct viola_net_tx *tx, const struct viola_chain *chain)
 		      chain->out_len);
 	iov_iter_advance(&msg.msg_iter, tx->nq.hdr_own);
 	trace_viola_tx_batch(q, 1);
-	viola_queue_lend(q);
 	ret = sock->ops->sendmsg(sock, &msg, len);
-	viola_queue_lend_end(q, false);
 	if (unlikely(ret < 0)) {
 		if (ret == -EAGAIN || ret == -ENOMEM || ret == -ENOBUFS)
 			return true;
@@ -158,7 +154,7 @@ static bool tx_serve(struct viola_queue *q)
 	for (;;) {
 		ret = viola_ring_pop(&q->ring, &chain);
 		if (ret <= 0) {
-			tx_flush(tx, false);
+			tx_flush(tx);
 			if (unlikely(ret < 0)) {
 				viola_queue_break(q, viola_ring_error_name(q->ring.error));
 				break;
@@ -174,14 +170,14 @@ static bool tx_serve(struct viola_queue *q)
 		}
 		if (unlikely(chain.nin || chain.out_len <= hdr_len)) {
 			viola_ring_unpop(&q->ring, &chain);
-			tx_flush(tx, false);
+			tx_flush(tx);
 			viola_queue_break(q, chain.nin ? "frame to send in a writable buffer" :
 							 "frame to send without a frame");
 			break;
 		}
 		ret = batches ? tx_build(tx, &chain) : 0;
 		if (unlikely(ret <= 0)) {
-			tx_flush(tx, true);
+			tx_flush(tx);
 			if (ret < 0) {
 				viola_count(q, drops_backend, 1);
 			} else if (tx_send(tx, &chain)) {
@@ -196,10 +192,14 @@ static bool tx_serve(struct viola_queue *q)
 		}
 		packets++;
 		bytes += chain.out_len - hdr_len;
-		if (tx->nr == VIOLA_NET_BATCH)
-			tx_flush(tx, true);
+		if (tx->nr == VIOLA_NET_BATCH) {
+			tx_flush(tx);
+			more = viola_queue_share(q);
+			if (more)
+				break;
+		}
 		if (unlikely(packets >= VIOLA_WEIGHT_PACKETS || bytes >= VIOLA_WEIGHT_BYTES)) {
-			tx_flush(tx, true);
+			tx_flush(tx);
 			more = true;
 			break;
 		}

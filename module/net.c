@@ -44,8 +44,9 @@ static int net_init(struct viola_device *dev)
 
 	dev->queues[VIOLA_NET_RX] = &net->rx.nq.q;
 	dev->queues[VIOLA_NET_TX] = &net->tx.nq.q;
-	net->rx.nq.q.peer = &net->tx.nq.q;
-	net->tx.nq.q.peer = &net->rx.nq.q;
+	net->rx.nq.q.home = &net->rx.nq.q;
+	net->rx.nq.q.second = &net->tx.nq.q;
+	net->tx.nq.q.home = &net->rx.nq.q;
 	net_features_set(dev, 0);
 	err = viola_queue_init(&net->rx.nq.q, dev, VIOLA_NET_RX, &viola_net_rx_ops);
 	if (err)

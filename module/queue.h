@@ -61,16 +61,10 @@ struct viola_queue {
 	/* What a waker touches. */
 	int pending; /* work has come: xchg by wakers and the server */
 	struct task_struct *thread; /* from SET_OWNER on */
-	/*
-	 * The other direction of the same flow. While this queue's thread
-	 * hands frames over (lending), an answer may come back within that
-	 * call; then peer's work waits for this thread (lent) instead of
-	 * waking its own. Both are touched only by the thread and by what
-	 * interrupts it.
-	 */
-	struct viola_queue *peer;
-	bool lending;
-	bool lent;
+	/* See worker.c: one of a pair is the other's home, and its own. */
+	struct viola_queue *home;
+	struct viola_queue *second; /* of a home with one, or NULL */
+	int lent; /* second's work waits for this queue's thread */
 	struct viola_watch kick;
 	struct file *kick_file;
 
@@ -101,10 +95,7 @@ struct viola_queue {
 
 /* worker.c */
 
-/*
- * Says that there is work, from any context. The queue's thread is woken,
- * unless the very thread that is running here will see to it.
- */
+/* Says that there is work, from any context. */
 void viola_queue_wake(struct viola_queue *q);
 
 /* Starts the threads of all queues in the caller's cgroups. dev->lock held. */
@@ -113,17 +104,10 @@ int viola_workers_start(struct viola_device *dev);
 void viola_workers_stop(struct viola_device *dev);
 
 /*
- * Around a call that may bring work for the peer queue at once: a frame that
- * is answered in the softirq which sends it. @busy at the end: this thread has
- * more to do, so the peer's own is woken.
+ * At the end of a batch, with more to do: what waits behind this service gets
+ * a thread of its own. True: that is this service itself, which returns.
  */
-static inline void viola_queue_lend(struct viola_queue *q)
-{
-	WRITE_ONCE(q->lending, q->thread == current);
-	barrier();
-}
-
-void viola_queue_lend_end(struct viola_queue *q, bool busy);
+bool viola_queue_share(struct viola_queue *q);
 
 /* vring.c */
 

@@ -3,6 +3,13 @@
  * Worker mode: a kernel thread per queue. It borrows nobody's address space,
  * since guest memory and rings are pinned and mapped; a switch to it keeps the
  * page tables of whatever ran before.
+ *
+ * A frame out is often followed by one in, an answer or an acknowledgement,
+ * and the other way round. To wake a second thread for that costs more than the
+ * work. So the two queues of a pair have one home: the thread of the first,
+ * which a light load never leaves. The second queue's work is lent to it, and
+ * done before it sleeps. Only where that thread is busy, on another CPU or with
+ * more than a batch, does the second queue's own thread run.
  */
 #include <linux/cgroup.h>
 #include <linux/kthread.h>
@@ -12,33 +19,43 @@
 #include "queue.h"
 #include "trace.h"
 
+static bool take_lent(struct viola_queue *home)
+{
+	return READ_ONCE(home->lent) && xchg(&home->lent, 0);
+}
+
 void viola_queue_wake(struct viola_queue *q)
 {
-	struct viola_queue *peer = q->peer;
+	struct viola_queue *home = q->home;
 
 	/*
 	 * Full barrier: what the waker wrote before is seen by the server once
 	 * it has exchanged the flag in serve(). A flag that is set already has
-	 * a wake-up, or a lender, behind it.
+	 * a wake-up behind it.
 	 */
 	if (xchg(&q->pending, 1))
 		return;
-	if (peer && READ_ONCE(peer->lending) && peer->thread == current) {
-		WRITE_ONCE(peer->lent, true);
+	if (home != q && !task_is_running(q->thread) &&
+	    (!task_is_running(home->thread) ||
+	     task_cpu(home->thread) == raw_smp_processor_id())) {
+		/*
+		 * Before the wake-up, which is a full barrier and finds a
+		 * thread that is going to sleep over it: see worker().
+		 */
+		WRITE_ONCE(home->lent, 1);
+		wake_up_process(home->thread);
 		return;
 	}
 	wake_up_process(q->thread);
 }
 
-void viola_queue_lend_end(struct viola_queue *q, bool busy)
+bool viola_queue_share(struct viola_queue *q)
 {
-	/* An interrupt from here on wakes the peer's own thread. */
-	WRITE_ONCE(q->lending, false);
-	barrier();
-	if (busy && q->lent) {
-		q->lent = false;
-		wake_up_process(q->peer->thread);
-	}
+	if (current != q->thread)
+		return true;
+	if (take_lent(q))
+		wake_up_process(q->second->thread);
+	return false;
 }
 
 static void serve(struct viola_queue *q)
@@ -55,8 +72,9 @@ static void serve(struct viola_queue *q)
 		trace_viola_service_end(q, more);
 	}
 	mutex_unlock(&q->lock);
-	if (more)
-		viola_queue_wake(q);
+	/* Too much to be done by others, if it was. */
+	if (more && !xchg(&q->pending, 1))
+		wake_up_process(q->thread);
 }
 
 static int worker(void *data)
@@ -64,20 +82,19 @@ static int worker(void *data)
 	struct viola_queue *q = data;
 
 	for (;;) {
-		/* Pairs with the barrier in wake_up_process(): state, then flag. */
+		/* State, full barrier, flags; a waker the other way round. */
 		set_current_state(TASK_IDLE);
-		if (!READ_ONCE(q->pending)) {
+		if (!READ_ONCE(q->pending) && !READ_ONCE(q->lent)) {
 			if (kthread_should_stop())
 				break;
 			schedule();
 			continue;
 		}
 		__set_current_state(TASK_RUNNING);
-		serve(q);
-		if (q->lent) {
-			q->lent = false;
-			serve(q->peer);
-		}
+		if (READ_ONCE(q->pending))
+			serve(q);
+		if (take_lent(q))
+			serve(q->second);
 		cond_resched();
 	}
 	__set_current_state(TASK_RUNNING);
@@ -127,6 +144,6 @@ void viola_workers_stop(struct viola_device *dev)
 			put_task_struct(q->thread);
 		q->thread = NULL;
 		q->pending = 0;
-		q->lent = false;
+		q->lent = 0;
 	}
 }
