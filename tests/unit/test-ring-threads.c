@@ -1,28 +1,40 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Driver and device on two CPUs at once, each asleep in poll() whenever it has
- * nothing to do, with nothing but the ring's own barriers between them. A lost
- * notification leaves one of them asleep until a time limit says so; data that
- * overtakes its index is seen as a wrong byte.
+ * Driver and device on two CPUs at once, with nothing but the ring's own
+ * barriers between them.
+ *
+ * In the first tests each is asleep in poll() whenever it has nothing to do. A
+ * lost notification leaves one of them asleep until a time limit says so; data
+ * that overtakes its index is seen as a wrong byte. In the others they meet at
+ * the one moment that matters, again and again: one side publishes and asks
+ * whether to notify while the other asks to be notified and looks again.
  *
  * What one machine's memory model does not do, it cannot show: tests/model/
  * covers the weaker ones.
  */
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
 #include <cmocka.h>
 
 #include "tests/unit/model-driver.h"
 
 #define CHAINS 150000u
+#define ROUNDS 400000u
+#define ROUNDS_MIN 1000u
+#define MEETING_SECONDS 1.5
+#define DELAY_MAX 256u /* loops; about what it takes to see the other arrive */
 #define NUM 16u
 #define GPA 0x1000ull
-#define SLOT 64u
+#define LINE 64u
+#define LINES 16u
+#define SLOT (LINES * LINE)
 #define PATIENCE_MS 10000
 
 struct pair {
@@ -49,13 +61,18 @@ static u8 *slot(struct pair *p, u16 id)
 	return p->guest.ext[0].base + id * SLOT;
 }
 
-/* Each chain: 8 readable bytes with its serial, 8 writable for the answer. */
+/*
+ * Each chain: a line whose first 8 bytes are its serial, then writable lines.
+ * The answer goes into each of them, one the other CPU has touched before: the
+ * stores wait long enough for their lines that a load without a barrier
+ * overtakes them, where this machine lets it.
+ */
 static void *drive(void *arg)
 {
 	struct pair *p = arg;
 	struct model_rand rand = { 7 };
 	u64 sent = 0, back = 0, value;
-	u32 written;
+	u32 written, i;
 	u16 id;
 	int ret;
 
@@ -66,11 +83,12 @@ static void *drive(void *arg)
 			u16 next = p->driver.free_head;
 			struct model_piece piece[2] = {
 				{ GPA + next * SLOT, 8, false },
-				{ GPA + next * SLOT + 8, 8, true },
+				{ GPA + next * SLOT + LINE, SLOT - LINE, true },
 			};
 
 			memcpy(slot(p, next), &sent, 8);
-			memset(slot(p, next) + 8, 0xff, 8);
+			for (i = 1; i < LINES; i++)
+				memset(slot(p, next) + i * LINE, 0xff, 8);
 			model_driver_add(&p->driver, piece, 2, 0, sent++);
 		}
 		model_driver_expose(&p->driver);
@@ -81,10 +99,12 @@ static void *drive(void *arg)
 		while ((ret = model_driver_reclaim(&p->driver, &id, &written)) == 1) {
 			u64 serial = p->driver.record[id].cookie;
 
-			memcpy(&value, slot(p, id) + 8, 8);
-			if (value != ~serial * 3 || written != 8 || serial != back) {
-				p->wrong[0] = "an answer is not its chain's";
-				return NULL;
+			for (i = 1; i < LINES; i++) {
+				memcpy(&value, slot(p, id) + i * LINE, 8);
+				if (value != ~serial * 3 || written != 8 || serial != back) {
+					p->wrong[0] = "an answer is not its chain's";
+					return NULL;
+				}
 			}
 			back++;
 		}
@@ -115,6 +135,7 @@ static void *serve(void *arg)
 	struct viola_seg seg[4];
 	struct viola_chain chain = { .seg = seg, .seg_max = 4 };
 	u64 done = 0, value;
+	u32 i;
 	int ret;
 
 	while (done < CHAINS) {
@@ -131,7 +152,8 @@ static void *serve(void *arg)
 				return NULL;
 			}
 			value = ~value * 3;
-			memcpy(seg[1].base, &value, 8);
+			for (i = 0; i < LINES - 1; i++)
+				memcpy((u8 *)seg[1].base + i * LINE, &value, 8);
 			viola_ring_push(&p->ring, chain.id, 8);
 			done++;
 			batch++;
@@ -193,6 +215,173 @@ static void run(bool event_idx)
 	free(p);
 }
 
+/* --- the moment that matters ------------------------------------------------- */
+
+struct meeting {
+	struct pair *pair;
+	bool kick; /* the driver publishes to the device, not the other way */
+	u32 rounds; /* so far */
+	bool stop;
+	u32 arrived; /* at the current gathering, of both */
+	u32 gathering;
+	bool notified, saw; /* by the publisher, by the other */
+	u32 lost, both;
+};
+
+/* Waits for the other side; soon, as long as there is a CPU for each. */
+static void gather(struct meeting *m)
+{
+	u32 now = __atomic_load_n(&m->gathering, __ATOMIC_ACQUIRE), spins = 0;
+
+	if (__atomic_add_fetch(&m->arrived, 1, __ATOMIC_ACQ_REL) == 2) {
+		__atomic_store_n(&m->arrived, 0, __ATOMIC_RELAXED);
+		__atomic_store_n(&m->gathering, now + 1, __ATOMIC_RELEASE);
+		return;
+	}
+	while (__atomic_load_n(&m->gathering, __ATOMIC_ACQUIRE) == now)
+		if (++spins % 4096 == 0)
+			sched_yield();
+}
+
+static double seconds(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+static void delay(u32 loops)
+{
+	while (loops--)
+		asm volatile("" : : : "memory");
+}
+
+/* Brings lines that the other side is about to write into this CPU's cache. */
+static void touch(const void *at, size_t off)
+{
+	(void)*((const volatile u16 *)at + off / 2);
+}
+
+static void *meet_device(void *arg)
+{
+	struct meeting *m = arg;
+	struct pair *p = m->pair;
+	struct viola_seg seg[2];
+	struct viola_chain chain = { .seg = seg, .seg_max = 2 };
+	struct model_rand rand = { 11 };
+
+	for (;;) {
+		gather(m);
+		if (m->stop)
+			break;
+		if (m->kick) {
+			viola_ring_disable_kick(&p->ring);
+			touch(p->driver.driver, 2); /* available index */
+			gather(m);
+			delay(model_rand_below(&rand, DELAY_MAX));
+			m->saw = viola_ring_enable_kick(&p->ring) == 1;
+		} else {
+			viola_ring_pop(&p->ring, &chain);
+			viola_ring_push(&p->ring, chain.id, 0);
+			touch(p->driver.driver, 0); /* flags */
+			touch(p->driver.driver, 4 + 2 * NUM); /* used_event */
+			gather(m);
+			delay(model_rand_below(&rand, DELAY_MAX));
+			viola_ring_publish(&p->ring);
+			m->notified = viola_ring_needs_call(&p->ring);
+		}
+		gather(m);
+		if (m->kick) { /* make room */
+			viola_ring_pop(&p->ring, &chain);
+			viola_ring_push(&p->ring, chain.id, 0);
+			viola_ring_publish(&p->ring);
+		}
+		gather(m);
+	}
+	return NULL;
+}
+
+static void meet_driver(struct meeting *m)
+{
+	struct pair *p = m->pair;
+	struct model_piece piece = { GPA, 8, false };
+	struct model_rand rand = { 13 };
+	double until = seconds() + MEETING_SECONDS;
+	u32 written;
+	u16 id;
+
+	for (; m->rounds < ROUNDS && (m->rounds < ROUNDS_MIN || seconds() < until); m->rounds++) {
+		model_driver_add(&p->driver, &piece, 1, 0, 0);
+		if (!m->kick) {
+			model_driver_expose(&p->driver);
+			model_driver_no_call(&p->driver);
+		}
+		gather(m);
+		touch(p->driver.device, 0); /* flags */
+		touch(p->driver.device, m->kick ? 4 + 8 * NUM : 2); /* avail_event, index */
+		gather(m);
+		delay(model_rand_below(&rand, DELAY_MAX));
+		if (m->kick) {
+			model_driver_expose(&p->driver);
+			m->notified = model_driver_kick_wanted(&p->driver);
+		} else {
+			m->saw = model_driver_want_call(&p->driver, 0);
+		}
+		gather(m);
+		m->lost += !m->notified && !m->saw;
+		m->both += m->notified && m->saw;
+		gather(m);
+		model_driver_reclaim(&p->driver, &id, &written);
+	}
+	m->stop = true;
+	gather(m);
+}
+
+static void meet(bool event_idx, bool kick)
+{
+	struct pair *p = calloc(1, sizeof(*p));
+	struct meeting m = { .pair = p, .kick = kick };
+	struct viola_ring_config cfg;
+	pthread_t device;
+
+	assert_non_null(p);
+	model_guest_init(&p->guest);
+	model_guest_add(&p->guest, GPA, 4096);
+	model_driver_init(&p->driver, &model_split, &p->guest, NUM, event_idx);
+	cfg = model_driver_config(&p->driver, false, p->in_flight);
+	assert_int_equal(viola_ring_init(&p->ring, &cfg), 0);
+	viola_ring_needs_call(&p->ring);
+	assert_int_equal(pthread_create(&device, NULL, meet_device, &m), 0);
+	meet_driver(&m);
+	pthread_join(device, NULL);
+	print_message("# %u meetings, %u where both knew\n", m.rounds, m.both);
+	assert_int_equal(m.lost, 0);
+	model_driver_free(&p->driver);
+	model_guest_free(&p->guest);
+	free(p);
+}
+
+static void meeting_for_a_call_by_flags(void **state)
+{
+	meet(false, false);
+}
+
+static void meeting_for_a_call_by_event_index(void **state)
+{
+	meet(true, false);
+}
+
+static void meeting_for_a_kick_by_flags(void **state)
+{
+	meet(false, true);
+}
+
+static void meeting_for_a_kick_by_event_index(void **state)
+{
+	meet(true, true);
+}
+
 static void by_flags(void **state)
 {
 	run(false);
@@ -208,6 +397,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(by_flags),
 		cmocka_unit_test(by_event_index),
+		cmocka_unit_test(meeting_for_a_call_by_flags),
+		cmocka_unit_test(meeting_for_a_call_by_event_index),
+		cmocka_unit_test(meeting_for_a_kick_by_flags),
+		cmocka_unit_test(meeting_for_a_kick_by_event_index),
 	};
 
 	return cmocka_run_group_tests_name("ring-threads", tests, NULL, NULL);

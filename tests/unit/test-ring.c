@@ -869,6 +869,19 @@ static void address_is_not_memory(void **state)
 	}
 }
 
+/* A table whose second descriptor is not memory, after a first that is. */
+static void address_of_part_of_a_table(void **state)
+{
+	struct rig *r = rig_new(8, false, true);
+	u64 table = D_GPA + D_LEN - 24;
+
+	put_table(r, table, 0, A_GPA, 0, READ | NEXT, 1);
+	put(r, 0, table, 32, INDIRECT, 0);
+	offer(r, 0);
+	expect_broken(r, VIOLA_RING_ADDRESS);
+	rig_free(r);
+}
+
 /* The sum of lengths is kept in 32 bits and must not wrap. */
 static void bytes_beyond_32_bits(void **state)
 {
@@ -1294,6 +1307,7 @@ int main(void)
 		cmocka_unit_test(indirect_table_length),
 		cmocka_unit_test(readable_after_writable),
 		cmocka_unit_test(address_is_not_memory),
+		cmocka_unit_test(address_of_part_of_a_table),
 		cmocka_unit_test(bytes_beyond_32_bits),
 		cmocka_unit_test(more_pieces_than_the_device_takes),
 		cmocka_unit_test(a_broken_ring_still_completes),
