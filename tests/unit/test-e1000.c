@@ -653,6 +653,15 @@ static void test_receive_delay(void **state)
 		assert_true(now_ns() - start >= 10000 * 1024);
 	assert_true(wait_intx() - start >= 10000 * 1024 - 10000);
 	assert_true(rig_get(R_ICR) & INT_RXT0);
+	/* An interrupt for something else takes it along. */
+	rig_set(R_RDTR, 65535);
+	rig_set(R_IMS, INT_LSC);
+	rig_receive(p->data, p->len);
+	rig_turn(1);
+	rig_set(R_ICS, INT_LSC);
+	assert_int_equal(rig_get(R_ICR), INT_RXT0 | INT_LSC);
+	rig_wait(80);
+	assert_false(rig.intx);
 	/* Flush: now. */
 	rig_set(R_RDTR, 65535);
 	rig_receive(p->data, p->len);

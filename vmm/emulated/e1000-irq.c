@@ -4,7 +4,8 @@
  * gather in ICR; INTx is asserted while an unmasked one is set, but not
  * sooner than ITR after it was last asserted. Causes by themselves may be
  * delayed: receive by RDTR (since the last frame) and RADV (since the first),
- * transmit by TIDV and TADV likewise.
+ * transmit by TIDV and TADV likewise. An interrupt for another cause ends the
+ * delays.
  *
  * All timers share one timerfd. A deadline that is put off does not set it
  * again: the descriptor fires at the old time, and then is set to what is due
@@ -84,6 +85,16 @@ void e1000_irq_update(struct e1000 *e)
 		irq->next = now + (u64)itr * ITR_UNIT_NS;
 	}
 	e1000_timer_stop(e, TIMER_ITR);
+	/*
+	 * What waits to be reported goes along: the driver looks at all of it
+	 * now, and would only be interrupted once more for nothing.
+	 */
+	if (irq->deadline[TIMER_TIDV])
+		irq->cause |= INT_TXDW;
+	if (irq->deadline[TIMER_RDTR])
+		irq->cause |= INT_RXT0;
+	for (int i = TIMER_RDTR; i <= TIMER_TADV; i++)
+		e1000_timer_stop(e, (enum e1000_timer)i);
 	irq->asserted = true;
 	e->count.interrupts++;
 	e1000_stat_add(e, R_IAC, 1);
@@ -96,12 +107,26 @@ void e1000_irq_raise(struct e1000 *e, u32 causes)
 	e1000_irq_update(e);
 }
 
+static void received_now(struct e1000 *e)
+{
+	e1000_timer_stop(e, TIMER_RDTR);
+	e1000_timer_stop(e, TIMER_RADV);
+	e1000_irq_raise(e, INT_RXT0);
+}
+
+static void written_back_now(struct e1000 *e)
+{
+	e1000_timer_stop(e, TIMER_TIDV);
+	e1000_timer_stop(e, TIMER_TADV);
+	e1000_irq_raise(e, INT_TXDW);
+}
+
 void e1000_irq_received(struct e1000 *e)
 {
 	u32 rdtr = e1000_get(e, R_RDTR) & 0xffff, radv = e1000_get(e, R_RADV) & 0xffff;
 
 	if (!rdtr) {
-		e1000_irq_raise(e, INT_RXT0);
+		received_now(e);
 		return;
 	}
 	e1000_timer_start(e, TIMER_RDTR, (u64)rdtr * DELAY_UNIT_NS, false);
@@ -114,28 +139,12 @@ void e1000_irq_written_back(struct e1000 *e, bool delayed)
 	u32 tidv = e1000_get(e, R_TIDV) & 0xffff, tadv = e1000_get(e, R_TADV) & 0xffff;
 
 	if (!delayed || !tidv) {
-		e1000_timer_stop(e, TIMER_TIDV);
-		e1000_timer_stop(e, TIMER_TADV);
-		e1000_irq_raise(e, INT_TXDW);
+		written_back_now(e);
 		return;
 	}
 	e1000_timer_start(e, TIMER_TIDV, (u64)tidv * DELAY_UNIT_NS, false);
 	if (tadv)
 		e1000_timer_start(e, TIMER_TADV, (u64)tadv * DELAY_UNIT_NS, true);
-}
-
-static void received_expired(struct e1000 *e)
-{
-	e1000_timer_stop(e, TIMER_RDTR);
-	e1000_timer_stop(e, TIMER_RADV);
-	e1000_irq_raise(e, INT_RXT0);
-}
-
-static void transmitted_expired(struct e1000 *e)
-{
-	e1000_timer_stop(e, TIMER_TIDV);
-	e1000_timer_stop(e, TIMER_TADV);
-	e1000_irq_raise(e, INT_TXDW);
 }
 
 static void tx_retry(struct e1000 *e)
@@ -149,10 +158,10 @@ static const struct {
 	u32 stat;
 } timer_action[TIMERS] = {
 	[TIMER_ITR] = { e1000_irq_update, 0 },
-	[TIMER_RDTR] = { received_expired, R_ICRXPTC },
-	[TIMER_RADV] = { received_expired, R_ICRXATC },
-	[TIMER_TIDV] = { transmitted_expired, R_ICTXPTC },
-	[TIMER_TADV] = { transmitted_expired, R_ICTXATC },
+	[TIMER_RDTR] = { received_now, R_ICRXPTC },
+	[TIMER_RADV] = { received_now, R_ICRXATC },
+	[TIMER_TIDV] = { written_back_now, R_ICTXPTC },
+	[TIMER_TADV] = { written_back_now, R_ICTXATC },
 	[TIMER_TX_RETRY] = { tx_retry, 0 },
 };
 
