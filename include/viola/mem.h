@@ -96,6 +96,25 @@ static inline int viola_mem_segs(const struct viola_mem *mem, u32 *hint, u64 gpa
 }
 
 /*
+ * viola_mem_segs() for what is nearly every piece: true and *@seg filled in if
+ * extent @hint holds all @len bytes; false says nothing, ask viola_mem_segs().
+ */
+static inline bool viola_mem_seg(const struct viola_mem *mem, u32 hint, u64 gpa, u32 len,
+				 struct viola_seg *seg, u32 max)
+{
+	const struct viola_extent *e;
+
+	if (unlikely(hint >= mem->nr || !len || !max))
+		return false;
+	e = &mem->ext[hint];
+	if (!viola_within(gpa - e->gpa, len, e->size))
+		return false;
+	seg->base = e->base + (gpa - e->gpa);
+	seg->len = len;
+	return true;
+}
+
+/*
  * The host address of @len bytes at @gpa if one extent holds them all, else
  * NULL. For structures the host keeps mapped: rings, descriptor tables.
  */

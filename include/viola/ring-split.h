@@ -127,29 +127,54 @@ static inline struct viola_desc viola_desc_load(const void *at)
 	};
 }
 
-/* Adds the bytes that @d describes to @chain. */
-static inline int viola_chain_add(struct viola_ring *ring, struct viola_chain *chain,
-				  const struct viola_desc *d)
-{
-	bool in = d->flags & VRING_DESC_F_WRITE;
-	u32 have = chain->nout + chain->nin;
-	u32 *total = in ? &chain->in_len : &chain->out_len;
-	int n;
+/*
+ * A chain while it is walked. The counts live in a local, not in the caller's
+ * chain: a store to a piece could change the latter for all the compiler knows,
+ * and it would load and store them around each descriptor.
+ */
+struct viola_walk {
+	struct viola_seg *seg; /* room for .room pieces more */
+	u64 *seg_gpa;
+	u32 room;
+	u32 nout, nin;
+	u32 out_len, in_len;
+};
 
-	if (unlikely(!in && chain->nin))
+/* Adds the bytes that @d describes to @walk. */
+static __always_inline int viola_walk_add(struct viola_ring *ring, struct viola_walk *walk,
+					  struct viola_desc d)
+{
+	bool in = d.flags & VRING_DESC_F_WRITE;
+	u32 n;
+
+	if (unlikely(!in && walk->nin))
 		return viola_ring_fail(ring, VIOLA_RING_ORDER);
-	if (unlikely(d->len > ~*total))
+	if (unlikely(d.len > ~(in ? walk->in_len : walk->out_len)))
 		return viola_ring_fail(ring, VIOLA_RING_TOO_LONG);
-	n = viola_mem_segs(ring->mem, &ring->hint, d->addr, d->len, chain->seg + have,
-			   chain->seg_gpa ? chain->seg_gpa + have : NULL, chain->seg_max - have);
-	if (unlikely(n < 0))
-		return viola_ring_fail(ring, n == -EFAULT ? VIOLA_RING_ADDRESS :
-							    VIOLA_RING_TOO_LONG);
-	*total += d->len;
-	if (in)
-		chain->nin += (u32)n;
-	else
-		chain->nout += (u32)n;
+	if (likely(viola_mem_seg(ring->mem, ring->hint, d.addr, d.len, walk->seg, walk->room))) {
+		if (walk->seg_gpa)
+			*walk->seg_gpa = d.addr;
+		n = 1;
+	} else {
+		int ret = viola_mem_segs(ring->mem, &ring->hint, d.addr, d.len, walk->seg,
+					 walk->seg_gpa, walk->room);
+
+		if (unlikely(ret < 0))
+			return viola_ring_fail(ring, ret == -EFAULT ? VIOLA_RING_ADDRESS :
+								      VIOLA_RING_TOO_LONG);
+		n = (u32)ret;
+	}
+	walk->seg += n;
+	if (walk->seg_gpa)
+		walk->seg_gpa += n;
+	walk->room -= n;
+	if (in) {
+		walk->nin += n;
+		walk->in_len += d.len;
+	} else {
+		walk->nout += n;
+		walk->out_len += d.len;
+	}
 	return 0;
 }
 
@@ -158,8 +183,8 @@ static inline int viola_chain_add(struct viola_ring *ring, struct viola_chain *c
  * table's own length; the table is read in place, or piecewise where it
  * crosses extents or is not aligned for the loads.
  */
-static inline int viola_chain_add_indirect(struct viola_ring *ring, struct viola_chain *chain,
-					   const struct viola_desc *table)
+static __always_inline int viola_walk_indirect(struct viola_ring *ring, struct viola_walk *walk,
+					       const struct viola_desc *table)
 {
 	const u8 *mapped = NULL;
 	u32 count = table->len / 16, index = 0, seen;
@@ -202,7 +227,7 @@ static inline int viola_chain_add_indirect(struct viola_ring *ring, struct viola
 		}
 		if (unlikely(d.flags & VRING_DESC_F_INDIRECT))
 			return viola_ring_fail(ring, VIOLA_RING_INDIRECT_NESTED);
-		err = viola_chain_add(ring, chain, &d);
+		err = viola_walk_add(ring, walk, d);
 		if (unlikely(err))
 			return err;
 		if (!(d.flags & VRING_DESC_F_NEXT))
@@ -215,7 +240,8 @@ static inline int viola_chain_add_indirect(struct viola_ring *ring, struct viola
 }
 
 /* Walks the chain that starts at descriptor @index, below num. */
-static inline int viola_split_walk(struct viola_ring *ring, struct viola_chain *chain, u16 index)
+static __always_inline int viola_split_walk(struct viola_ring *ring, struct viola_walk *walk,
+					    u16 index)
 {
 	u32 seen;
 
@@ -225,8 +251,8 @@ static inline int viola_split_walk(struct viola_ring *ring, struct viola_chain *
 
 		/* An indirect descriptor may end a direct chain (2.7.5.3.2). */
 		if (d.flags & VRING_DESC_F_INDIRECT)
-			return viola_chain_add_indirect(ring, chain, &d);
-		err = viola_chain_add(ring, chain, &d);
+			return viola_walk_indirect(ring, walk, &d);
+		err = viola_walk_add(ring, walk, d);
 		if (unlikely(err))
 			return err;
 		if (!(d.flags & VRING_DESC_F_NEXT))
@@ -240,6 +266,11 @@ static inline int viola_split_walk(struct viola_ring *ring, struct viola_chain *
 
 static inline int viola_split_pop(struct viola_ring *ring, struct viola_chain *chain)
 {
+	struct viola_walk walk = {
+		.seg = chain->seg,
+		.seg_gpa = chain->seg_gpa,
+		.room = chain->seg_max,
+	};
 	int ret = viola_split_available(ring);
 	u16 head;
 
@@ -252,15 +283,15 @@ static inline int viola_split_pop(struct viola_ring *ring, struct viola_chain *c
 	if (unlikely(viola_ring_in_flight(ring, head)))
 		return viola_ring_fail(ring, VIOLA_RING_HEAD_IN_FLIGHT);
 
-	chain->id = head;
-	chain->slots = 1;
-	chain->nout = 0;
-	chain->nin = 0;
-	chain->out_len = 0;
-	chain->in_len = 0;
-	ret = viola_split_walk(ring, chain, head);
+	ret = viola_split_walk(ring, &walk, head);
 	if (unlikely(ret))
 		return ret;
+	chain->id = head;
+	chain->slots = 1;
+	chain->nout = walk.nout;
+	chain->nin = walk.nin;
+	chain->out_len = walk.out_len;
+	chain->in_len = walk.in_len;
 	viola_ring_set_in_flight(ring, head);
 	ring->next_avail++;
 	return 1;

@@ -156,6 +156,40 @@ static void segs_know_their_room(void **state)
 	free(one);
 }
 
+/* The short cut says the same as the long way, or nothing. */
+static void seg_agrees_with_segs(void **state)
+{
+	const struct model_guest *g = *state;
+	static const u32 lens[] = { 0, 1, 2, 0x33, 0x34, 0x100, 0x101, UINT32_MAX };
+	u32 i, k, h;
+	u64 at;
+
+	for (i = 0; i < g->mem.nr; i++) {
+		for (at = g->ext[i].gpa - 1; at != g->ext[i].gpa + g->ext[i].size + 1; at++) {
+			for (k = 0; k < ARRAY_SIZE(lens); k++) {
+				for (h = 0; h <= g->mem.nr; h++) {
+					struct viola_seg one = { NULL, 7 }, want[2];
+					u32 hint = h;
+
+					assert_false(viola_mem_seg(&g->mem, h, at, lens[k], NULL,
+								   0));
+					if (!viola_mem_seg(&g->mem, h, at, lens[k], &one, 1)) {
+						assert_null(one.base);
+						continue;
+					}
+					assert_int_equal(viola_mem_segs(&g->mem, &hint, at, lens[k],
+									want, NULL, 2), 1);
+					assert_int_equal(hint, h);
+					assert_ptr_equal(one.base, want[0].base);
+					assert_int_equal(one.len, want[0].len);
+				}
+			}
+		}
+	}
+	/* and it is not always nothing */
+	assert_true(viola_mem_seg(&g->mem, 2, C_GPA, C_LEN, &(struct viola_seg){ 0 }, 1));
+}
+
 static void map_within_one_extent_only(void **state)
 {
 	const struct model_guest *g = *state;
@@ -261,6 +295,7 @@ int main(void)
 		cmocka_unit_test(segs_split_at_extents),
 		cmocka_unit_test(segs_refuse_what_is_not_memory),
 		cmocka_unit_test(segs_know_their_room),
+		cmocka_unit_test(seg_agrees_with_segs),
 		cmocka_unit_test(map_within_one_extent_only),
 		cmocka_unit_test(read_and_write_cross_extents),
 		cmocka_unit_test(tables_are_validated),
