@@ -28,6 +28,7 @@ struct outer {
 	char run[PATH_MAX], log[PATH_MAX];
 	char stage[PATH_MAX];		/* where the inner half writes */
 	time_t started;
+	double load;			/* of this machine before the run */
 	const struct path *todo[COMPARE_PATHS_MAX];	/* not yet measured */
 	unsigned int todos;
 	unsigned int hangs;		/* of an icount lab machine */
@@ -292,6 +293,9 @@ static json_t *host_json(struct outer *x)
 	}
 	cpu_name(cpu, sizeof(cpu));
 	json_object_set_new(host, "cpu", json_string(cpu));
+	json_object_set_new(host, "load", json_real(x->load));
+	json_object_set_new(host, "busy", json_boolean(
+		x->load > 0.5 * (double)sysconf(_SC_NPROCESSORS_ONLN)));
 	return host;
 }
 
@@ -483,6 +487,8 @@ int outer_run(const struct compare_options *o)
 	if (!x)
 		abort();
 	x->options = o;
+	if (getloadavg(&x->load, 1) != 1)
+		x->load = 0;
 	if (o->host && geteuid()) {
 		failure_set(&f, EPERM, "--host needs root: taps and KVM's counters are used directly");
 	} else if (!place_find(&x->place, &f) &&

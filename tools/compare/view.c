@@ -202,6 +202,9 @@ unsigned int view_notes(const json_t *doc, char *note[VIEW_NOTES])
 	if (json_integer_value(json_object_get(doc, "lab_hangs")))
 		note_add(&x, "The lab machine hung %lld times and was started again for what was missing.",
 			 (long long)json_integer_value(json_object_get(doc, "lab_hangs")));
+	if (json_is_true(json_object_get(host, "busy")))
+		note_add(&x, "This machine was busy when the run began (load average %.1f): times and rates are worse than they need be.",
+			 json_number_value(json_object_get(host, "load")));
 	json_array_foreach(json_object_get(doc, "paths"), i, path) {
 		status = view_text(path, "status");
 		reason = view_text(path, "reason");
