@@ -81,6 +81,8 @@ u32 pci_config_read(struct pci_device *dev, unsigned int off, unsigned int len)
 	__le32 le = 0;
 
 	__atomic_fetch_add(&dev->config_accesses, 1, __ATOMIC_RELAXED);
+	if (dev->ops->config_window)
+		dev->ops->config_window(dev, off, len, false);
 	pthread_mutex_lock(&dev->config_lock);
 	memcpy(&le, dev->config + off, len);
 	pthread_mutex_unlock(&dev->config_lock);
@@ -115,6 +117,8 @@ void pci_config_write(struct pci_device *dev, unsigned int off, u32 value, unsig
 	if (dev->ops->config_written)
 		dev->ops->config_written(dev, off, len);
 	pthread_mutex_unlock(&dev->config_lock);
+	if (dev->ops->config_window)
+		dev->ops->config_window(dev, off, len, true);
 }
 
 bool pci_bus_master(struct pci_device *dev)

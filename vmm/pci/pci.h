@@ -29,6 +29,13 @@ struct pci_device_ops {
 	/* Optional: bytes [off, off + len) of config space were written. */
 	void (*config_written)(struct pci_device *dev, unsigned int off, unsigned int len);
 	/*
+	 * Optional: before bytes [off, off + len) of config space are read, and
+	 * after they were written. No lock is held: for a window in config
+	 * space through which a BAR is reached.
+	 */
+	void (*config_window)(struct pci_device *dev, unsigned int off, unsigned int len,
+			      bool write);
+	/*
 	 * Optional: prints the device's counters for --stats as JSON members,
 	 * `"name": number` separated by ", ", no braces. Called once, after
 	 * the vCPUs have stopped and before destroy.
