@@ -51,6 +51,30 @@ void fake_write(unsigned int bar, u64 off, u64 value, unsigned int len)
 	fake_pci.dev->ops->bar_write(fake_pci.dev, bar, off, value, len);
 }
 
+u32 fake_config_read(unsigned int off, unsigned int len)
+{
+	u32 value = 0;
+
+	if (fake_pci.dev->ops->config_window)
+		fake_pci.dev->ops->config_window(fake_pci.dev, off, len, false);
+	memcpy(&value, fake_pci.dev->config + off, len);
+	return value;
+}
+
+void fake_config_write(unsigned int off, u32 value, unsigned int len)
+{
+	unsigned int i;
+
+	for (i = 0; i < len; i++, value >>= 8) {
+		u8 mask = fake_pci.dev->writable[off + i];
+
+		fake_pci.dev->config[off + i] &= (u8)~mask;
+		fake_pci.dev->config[off + i] |= (u8)value & mask;
+	}
+	if (fake_pci.dev->ops->config_window)
+		fake_pci.dev->ops->config_window(fake_pci.dev, off, len, true);
+}
+
 unsigned int fake_interrupts(unsigned int vector)
 {
 	eventfd_t count = 0;

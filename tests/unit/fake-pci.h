@@ -38,6 +38,9 @@ void fake_msix_enable(bool on);
 void fake_bar_move(unsigned int bar, u64 gpa, bool mapped);
 u64 fake_read(unsigned int bar, u64 off, unsigned int len);
 void fake_write(unsigned int bar, u64 off, u64 value, unsigned int len);
+/* Configuration space, by the device's window hook too. */
+u32 fake_config_read(unsigned int off, unsigned int len);
+void fake_config_write(unsigned int off, u32 value, unsigned int len);
 /* Interrupts on @vector so far, by notify or by its eventfd. */
 unsigned int fake_interrupts(unsigned int vector);
 bool fake_intx(void);

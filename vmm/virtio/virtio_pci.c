@@ -78,7 +78,7 @@ struct virtio_pci {
 	struct vm *vm;
 	char name[32];
 	unsigned int vectors;
-	unsigned int cfg_cap; /* config-space offset of the access capability */
+	unsigned int window; /* config-space offset of the access capability */
 
 	pthread_mutex_t lock; /* guards from here on */
 	u32 device_feature_select, driver_feature_select;
@@ -789,10 +789,46 @@ static void vp_destroy(struct pci_device *pci)
 	free(vp);
 }
 
+/*
+ * 4.1.4.9: a driver that cannot map the BAR names a place in it, and reads and
+ * writes pci_cfg_data instead. An access that the capability's fields do not
+ * describe properly has no effect.
+ */
+static void vp_config_window(struct pci_device *pci, unsigned int off, unsigned int len,
+			     bool write)
+{
+	struct virtio_pci *vp = from_pci(pci);
+	const unsigned int data = vp->window + offsetof(struct virtio_pci_cfg_cap, pci_cfg_data);
+	struct virtio_pci_cfg_cap cap;
+	u32 at, size;
+	__le32 value;
+
+	if (off >= data + sizeof(cap.pci_cfg_data) || off + len <= data)
+		return;
+	pthread_mutex_lock(&pci->config_lock);
+	memcpy(&cap, pci->config + vp->window, sizeof(cap));
+	pthread_mutex_unlock(&pci->config_lock);
+	at = le32_to_cpu(cap.cap.offset);
+	size = le32_to_cpu(cap.cap.length);
+	if (cap.cap.bar != VIRTIO_PCI_BAR || (size != 1 && size != 2 && size != 4) || at % size ||
+	    !viola_within(at, size, VIRTIO_PCI_BAR_SIZE))
+		return;
+	if (write) {
+		memcpy(&value, cap.pci_cfg_data, sizeof(value));
+		vp_bar_write(pci, VIRTIO_PCI_BAR, at, le32_to_cpu(value), size);
+		return;
+	}
+	value = cpu_to_le32((u32)vp_bar_read(pci, VIRTIO_PCI_BAR, at, size));
+	pthread_mutex_lock(&pci->config_lock);
+	memcpy(pci->config + data, &value, sizeof(value));
+	pthread_mutex_unlock(&pci->config_lock);
+}
+
 static const struct pci_device_ops pci_ops = {
 	.bar_read = vp_bar_read,
 	.bar_write = vp_bar_write,
 	.bar_moved = vp_bar_moved,
+	.config_window = vp_config_window,
 	.stats = vp_stats,
 	.destroy = vp_destroy,
 };
@@ -827,10 +863,18 @@ static void add_capabilities(struct virtio_pci *vp)
 		.notify_off_multiplier = cpu_to_le32(VIRTIO_PCI_NOTIFY_STEP),
 	};
 
+	struct virtio_pci_cfg_cap window = {
+		.cap = { .cap_len = sizeof(window), .cfg_type = VIRTIO_PCI_CAP_PCI_CFG },
+	};
+
 	add_capability(vp, VIRTIO_PCI_CAP_COMMON_CFG, VIRTIO_PCI_COMMON_OFF, COMMON_SIZE);
 	add_capability(vp, VIRTIO_PCI_CAP_ISR_CFG, VIRTIO_PCI_ISR_OFF, 4);
 	add_capability(vp, VIRTIO_PCI_CAP_DEVICE_CFG, VIRTIO_PCI_DEVICE_OFF, 0x1000);
 	pci_add_capability(&vp->pci, PCI_CAP_ID_VNDR, &notify, sizeof(notify));
+	vp->window = pci_add_capability(&vp->pci, PCI_CAP_ID_VNDR, &window, sizeof(window));
+	vp->pci.writable[vp->window + offsetof(struct virtio_pci_cap, bar)] = 0xff;
+	memset(vp->pci.writable + vp->window + offsetof(struct virtio_pci_cap, offset), 0xff,
+	       sizeof(window) - offsetof(struct virtio_pci_cap, offset));
 }
 
 int virtio_pci_create(struct vm *vm, struct virtio_device *dev, u32 class_code)
