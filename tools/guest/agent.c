@@ -15,8 +15,10 @@
 #include <unistd.h>
 
 #include "tools/guest/agent.h"
+#include "tools/guest/settle.h"
 
 #define AGENT_RCVBUF	(8 << 20)
+#define SETTLE_WINDOW_MS 200
 
 static const char usage[] =
 "usage: viola-agent [OPTION]...\n"
@@ -32,6 +34,7 @@ static const char usage[] =
 "  --window N          frames in flight in rx runs; 0: no limit (256)\n"
 "  --timeout-ms MS     after which a round trip is lost (1000)\n"
 "  --wait-ms MS        to wait for interface, carrier, far end (20000)\n"
+"  --settle-ms MS      to wait for an idle machine before measuring (10000)\n"
 "  --no-control        no far end: a reflector returns every frame; round trips only\n"
 "  --json FILE         where the results go; - is standard output (-)\n"
 "  --help, --version\n"
@@ -94,7 +97,7 @@ static bool parse_directions(char *s, struct agent_config *c)
 
 enum option_id {
 	O_IFACE = 256, O_RTT_COUNT, O_RTT_SIZE, O_WARMUP, O_RATE_MS, O_RATE_SIZE,
-	O_RATE, O_WINDOW, O_TIMEOUT, O_WAIT, O_NO_CONTROL, O_JSON, O_HELP,
+	O_RATE, O_WINDOW, O_TIMEOUT, O_WAIT, O_SETTLE, O_NO_CONTROL, O_JSON, O_HELP,
 	O_VERSION,
 };
 
@@ -109,6 +112,7 @@ static const struct option options[] = {
 	{ "window", required_argument, NULL, O_WINDOW },
 	{ "timeout-ms", required_argument, NULL, O_TIMEOUT },
 	{ "wait-ms", required_argument, NULL, O_WAIT },
+	{ "settle-ms", required_argument, NULL, O_SETTLE },
 	{ "no-control", no_argument, NULL, O_NO_CONTROL },
 	{ "json", required_argument, NULL, O_JSON },
 	{ "help", no_argument, NULL, O_HELP },
@@ -142,6 +146,8 @@ static bool option_value(struct agent_config *c, int opt, char *arg)
 		return parse_number(arg, 1, 60000, &c->timeout_ms);
 	case O_WAIT:
 		return parse_number(arg, 0, 600000, &c->wait_ms);
+	case O_SETTLE:
+		return parse_number(arg, 0, 600000, &c->settle_ms);
 	case O_NO_CONTROL:
 		c->control = false;
 		return true;
@@ -212,7 +218,7 @@ static FILE *open_results(const char *path, struct failure *f)
 static int measure(struct agent *a)
 {
 	const uint64_t start = clock_now();
-	int err;
+	int err, settled;
 
 	if (!strcmp(a->cfg.iface, "auto")) {
 		err = link_find(a->cfg.iface, a->cfg.wait_ms, &a->failure);
@@ -227,6 +233,10 @@ static int measure(struct agent *a)
 		return err;
 	fprintf(stderr, "viola-agent: %s ready after %llu ms\n", a->cfg.iface,
 		(unsigned long long)(clock_now() - start) / 1000000);
+	settled = settle(SETTLE_WINDOW_MS, (int)a->cfg.settle_ms);
+	if (settled < 0 && a->cfg.settle_ms)
+		fprintf(stderr, "viola-agent: the guest is still busy after %u ms; measuring all the same\n",
+			a->cfg.settle_ms);
 	irqs_find(&a->irqs, a->cfg.iface);
 	/* The run number only tells runs apart; the clock is good enough. */
 	if (getrandom(&a->run, sizeof(a->run), GRND_NONBLOCK) != sizeof(a->run))
@@ -258,6 +268,7 @@ int main(int argc, char **argv)
 			.rate_size = { 64, 1500 }, .rate_sizes = 2,
 			.rate_tx = true, .rate_rx = true,
 			.window = 256, .timeout_ms = 1000, .wait_ms = 20000,
+			.settle_ms = 10000,
 		},
 		.link = { .fd = -1 },
 	};

@@ -37,6 +37,7 @@ struct agent_config {
 	unsigned int window;		/* rx frames in flight; 0: no limit */
 	unsigned int timeout_ms;	/* of one round trip */
 	unsigned int wait_ms;		/* for interface, carrier, far end */
+	unsigned int settle_ms;		/* for an idle machine, at most; 0: do not wait */
 };
 
 /* Round-trip times of a phase, nanoseconds. */
