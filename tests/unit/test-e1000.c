@@ -551,6 +551,19 @@ static void test_interrupt_level(void **state)
 	assert_true(rig.intx);
 	rig_set(R_ICR, INT_TXDW);
 	assert_false(rig.intx);
+	/* Each by itself, as the Linux driver's self-test tries them. */
+	for (u32 i = 0; i < 10; i++) {
+		rig_set(R_IMC, ~0u);
+		rig_set(R_ICS, 1u << i);
+		assert_false(rig.intx);
+		rig_get(R_ICR);
+		rig_set(R_IMS, 1u << i);
+		rig_set(R_ICS, ~(1u << i));
+		assert_false(rig.intx);
+		rig_set(R_ICS, 1u << i);
+		assert_true(rig.intx);
+		assert_int_equal(rig_get(R_ICR) & 1u << i, 1u << i);
+	}
 }
 
 /* Waits, as long as it takes, for the line; fails after two seconds. */

@@ -166,7 +166,7 @@ enum {
 #define INT_MDAC 0x00000200
 #define INT_TXD_LOW 0x00008000
 #define INT_SRPD 0x00010000
-#define INT_ALL 0x0001fedf
+#define INT_ALL 0x0001ffff /* reserved ones too: software may set them */
 
 #define RCTL_EN 0x00000002
 #define RCTL_UPE 0x00000008
