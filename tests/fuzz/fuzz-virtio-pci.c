@@ -300,9 +300,25 @@ static void step_msix(struct input *in)
 	fake_msix_enable(take(in, 1) & 1);
 }
 
+/* All of configuration space, the window into the BAR most of the time. */
+static void step_config(struct input *in)
+{
+	u64 choice = take(in, 1);
+	unsigned int len = 1u << choice % 3, off;
+
+	if (choice & 0x80)
+		off = (unsigned int)take(in, 1) & ~(len - 1);
+	else
+		off = (fake_pci.dev->next_cap - 20u - (choice & 0x40 ? 12 : 0) +
+		       (unsigned int)(choice >> 2 & 15)) & ~(len - 1);
+	fake_config_write(off, (u32)take(in, len), len);
+	fake_config_read(off, len);
+}
+
 static void (*const step[])(struct input *in) = {
 	step_set_up, step_register, step_anywhere, step_read_registers, step_poke, step_descriptor,
 	step_descriptor, step_avail, step_avail, step_kick, step_run, step_bar, step_msix,
+	step_config,
 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
