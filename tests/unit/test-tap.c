@@ -393,6 +393,64 @@ static void viola_net_carries(void **state)
 	device_carries("/dev/viola-net");
 }
 
+/* A head that does not exist: the ring breaks, and the guest hears of it. */
+static void device_tells_of_a_lie(const char *node)
+{
+	struct rig *rig;
+	unsigned int i, q;
+
+	device_open(&rig, node);
+	fake_msix_enable(true);
+	for (q = 0; q < 2; q++) {
+		unsigned int calls;
+		int host;
+
+		rig_start(rig, FEATURES, 2, 64);
+		host = host_socket("vt0");
+		calls = fake_interrupts(0);
+		for (i = 0; i < 64; i++)
+			model_split_avail(&rig->q[q])[2 + i] = cpu_to_le16(0x8000);
+		model_split_avail(&rig->q[q])[1] = cpu_to_le16(1);
+		rig_kick(q);
+		for (i = 0; i < 5000 && fake_interrupts(0) == calls; i++) {
+			u8 frame[60];
+
+			/* The receive queue is looked at when something comes. */
+			frame_make(frame, sizeof(frame), i);
+			send(host, frame, sizeof(frame), 0);
+			usleep(1000);
+		}
+		assert_int_equal(fake_interrupts(0), calls + 1);
+		assert_true(rig_broken());
+		close(host);
+	}
+	rig_start(rig, FEATURES, 2, 64);
+	assert_false(rig_broken());
+	device_close(rig);
+}
+
+static void a_lie_is_told(void **state)
+{
+	assert_int_equal(setup(state), 0);
+	device_tells_of_a_lie(NULL);
+}
+
+static void a_lie_is_told_by_vhost_net(void **state)
+{
+	assert_int_equal(setup(state), 0);
+	if (access("/dev/vhost-net", R_OK | W_OK))
+		skip();
+	device_tells_of_a_lie("/dev/vhost-net");
+}
+
+static void a_lie_is_told_by_viola_net(void **state)
+{
+	assert_int_equal(setup(state), 0);
+	if (access("/dev/viola-net", R_OK | W_OK))
+		skip();
+	device_tells_of_a_lie("/dev/viola-net");
+}
+
 /*
  * The interface goes: the driver is told that the link is down, as soon as
  * the device looks for frames.
@@ -450,6 +508,9 @@ int main(void)
 		cmocka_unit_test(the_device_carries),
 		cmocka_unit_test(vhost_net_carries),
 		cmocka_unit_test(viola_net_carries),
+		cmocka_unit_test(a_lie_is_told),
+		cmocka_unit_test(a_lie_is_told_by_vhost_net),
+		cmocka_unit_test(a_lie_is_told_by_viola_net),
 		cmocka_unit_test(the_device_loses_its_tap),
 		cmocka_unit_test(a_missing_kernel_data_plane_is_named),
 	};
