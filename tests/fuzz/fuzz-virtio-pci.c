@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <linux/pci_regs.h>
 #include <linux/virtio_net.h>
 
 #include "tests/unit/fake-pci.h"
@@ -181,6 +182,7 @@ static void step_set_up(struct input *in)
 		features |= 1 << VIRTIO_NET_F_MQ;
 	if (choice & 32)
 		features |= 1ull << 40;
+	fake_config_write(PCI_COMMAND, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER, 2);
 	set(20, 0, 1);
 	if (choice & 64)
 		memset(ram(0), 0, RAM_SIZE);

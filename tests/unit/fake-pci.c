@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
+#include <linux/pci_regs.h>
 
 #include "tests/unit/fake-pci.h"
 
@@ -100,6 +101,9 @@ void pci_device_init(struct pci_device *dev, struct vm *vm, const char *name,
 	dev->name = name;
 	dev->ops = ops;
 	dev->next_cap = 0x40;
+	/* As a driver leaves it. */
+	dev->config[PCI_COMMAND] = PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER;
+	dev->writable[PCI_COMMAND] = PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER;
 	pthread_mutex_init(&dev->config_lock, NULL);
 }
 
@@ -132,7 +136,7 @@ void pci_intx(struct pci_device *dev, bool level)
 
 bool pci_bus_master(struct pci_device *dev)
 {
-	return true;
+	return dev->config[PCI_COMMAND] & PCI_COMMAND_MASTER;
 }
 
 int pci_msix_init(struct pci_device *dev, unsigned int bar, u32 table_off, u32 pba_off,

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <cmocka.h>
 #include <sys/eventfd.h>
+#include <linux/pci_regs.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_pci.h>
 
@@ -576,6 +577,25 @@ static void failed_activation_needs_reset(void **state)
 	assert_int_equal(status(), 0);
 }
 
+static void no_dma_without_bus_mastering(void **state)
+{
+	start(0);
+	fake_config_write(PCI_COMMAND, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER, 2);
+	assert_true(note.active[0]);
+	assert_int_equal(status() & NEEDS_RESET, 0);
+	fake_config_write(PCI_COMMAND, PCI_COMMAND_MEMORY, 2);
+	assert_false(note.active[0] || note.active[1] || note.active[2]);
+	assert_int_equal(status() & NEEDS_RESET, NEEDS_RESET);
+	start(0);
+	assert_false(note.active[0]);
+	assert_int_equal(status() & NEEDS_RESET, NEEDS_RESET);
+	set_status(0);
+	fake_config_write(PCI_COMMAND, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER, 2);
+	start(0);
+	assert_true(note.active[0]);
+	assert_int_equal(status() & NEEDS_RESET, 0);
+}
+
 static void configuration_has_a_generation(void **state)
 {
 	u64 generation = get(VIRTIO_PCI_COMMON_CFGGENERATION, 1);
@@ -747,6 +767,7 @@ int main(void)
 		T(without_msix_there_is_intx),
 		T(needs_reset_is_told_once),
 		T(failed_activation_needs_reset),
+		T(no_dma_without_bus_mastering),
 		T(configuration_has_a_generation),
 		T(kicks_follow_the_bar),
 		T(fields_want_their_own_width),

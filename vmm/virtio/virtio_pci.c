@@ -227,6 +227,11 @@ static void queue_start(struct virtio_pci *vp, unsigned int index)
 
 	if (q->active)
 		return;
+	if (!pci_bus_master(&vp->pci)) {
+		virtio_complain(vp->dev, "queue %u: started without bus mastering", index);
+		vp_needs_reset(vp->dev);
+		return;
+	}
 	if (vp->dev->ops->activate(vp->dev, index, &q->vring)) {
 		virtio_complain(vp->dev, "queue %u: %s", index, vmm_error());
 		vp_needs_reset(vp->dev);
@@ -790,6 +795,29 @@ static void vp_destroy(struct pci_device *pci)
 }
 
 /*
+ * Without bus mastering a device may not touch memory (PCI 3.0, 6.2.2). A
+ * kernel that is replaced without resetting its devices (kexec) relies on
+ * that. Where the rings had got to is lost, so only a reset helps.
+ */
+static void bus_mastering_off(struct virtio_pci *vp)
+{
+	bool ran = false;
+	unsigned int i;
+
+	pthread_mutex_lock(&vp->lock);
+	for (i = 0; i < vp->dev->queues; i++) {
+		if (!vp->queue[i].active)
+			continue;
+		vp->dev->ops->deactivate(vp->dev, i);
+		vp->queue[i].active = false;
+		ran = true;
+	}
+	if (ran)
+		vp_needs_reset(vp->dev);
+	pthread_mutex_unlock(&vp->lock);
+}
+
+/*
  * 4.1.4.9: a driver that cannot map the BAR names a place in it, and reads and
  * writes pci_cfg_data instead. An access that the capability's fields do not
  * describe properly has no effect.
@@ -803,6 +831,8 @@ static void vp_config_window(struct pci_device *pci, unsigned int off, unsigned 
 	u32 at, size;
 	__le32 value;
 
+	if (write && off <= PCI_COMMAND && off + len > PCI_COMMAND && !pci_bus_master(pci))
+		bus_mastering_off(vp);
 	if (off >= data + sizeof(cap.pci_cfg_data) || off + len <= data)
 		return;
 	pthread_mutex_lock(&pci->config_lock);
