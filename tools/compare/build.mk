@@ -10,3 +10,9 @@ viola-compare-src := tools/compare/main.c tools/compare/counters.c \
 		     tools/guest/farend.c tools/guest/frame.c \
 		     tools/guest/link.c
 viola-compare-libs := -ljansson -lm
+
+unit-tests += test-compare
+test-compare-src := tests/unit/test-compare.c \
+		    $(filter-out tools/compare/main.c tools/compare/inner.c \
+				 tools/compare/outer.c,$(viola-compare-src))
+test-compare-libs := -ljansson -lm
