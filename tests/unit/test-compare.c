@@ -15,21 +15,28 @@
 #include "tools/compare/run.h"
 #include "tools/compare/view.h"
 
+#define CLOSE	0.000000001
+
 /* Phases 1 (warm-up), 2 (rtt), 3 (tx), 4 (rx); %s: status, reason, driver. */
 static const char agent_text[] =
-"{\"schema\":\"viola-agent/1\",\"status\":\"%s\",\"reason\":%s,\"kernel\":\"6.12\",\"driver\":\"%s\","
-"\"clock\":\"C\",\"clocksource\":\"kvm-clock\",\"window\":256,\"irq_shared\":false,\"phases\":["
-"{\"id\":1,\"workload\":\"rtt\",\"warmup\":true,\"done\":true,\"size\":64,\"sent\":50,\"interrupts\":99,"
-"\"guest\":{\"received\":50},\"farend\":{\"received\":50},\"rtt\":{\"p50_ns\":1}},"
-"{\"id\":2,\"workload\":\"rtt\",\"warmup\":false,\"done\":true,\"size\":64,\"sent\":100,\"lost\":0,\"interrupts\":100,"
-"\"guest\":{\"received\":100,\"corrupted\":1},\"farend\":{\"received\":100,\"corrupted\":2},"
+"{\"schema\":\"viola-agent/1\",\"status\":\"%s\",\"reason\":%s,\"kernel\":\"6.12\","
+"\"driver\":\"%s\",\"clock\":\"C\",\"clocksource\":\"kvm-clock\",\"window\":256,"
+"\"irq_shared\":false,\"phases\":["
+"{\"id\":1,\"workload\":\"rtt\",\"warmup\":true,\"done\":true,\"size\":64,\"sent\":50,"
+"\"interrupts\":99,\"guest\":{\"received\":50},\"farend\":{\"received\":50},"
+"\"rtt\":{\"p50_ns\":1}},"
+"{\"id\":2,\"workload\":\"rtt\",\"warmup\":false,\"done\":true,\"size\":64,\"sent\":100,"
+"\"lost\":0,\"interrupts\":100,\"guest\":{\"received\":100,\"corrupted\":1},"
+"\"farend\":{\"received\":100,\"corrupted\":2},"
 "\"rtt\":{\"samples\":100,\"min_ns\":10,\"p50_ns\":20,\"curve\":[[0,10],[0.5,20]]}},"
-"{\"id\":3,\"workload\":\"tx\",\"warmup\":false,\"done\":true,\"size\":64,\"sent\":1000,\"interrupts\":null,"
-"\"guest\":{\"received\":0},\"farend\":{\"received\":900,\"span_ns\":5},\"rate\":{\"pps\":7.5,\"bps\":9,\"loss_ratio\":0.1}},"
-"{\"id\":4,\"workload\":\"rx\",\"warmup\":false,\"done\":true,\"size\":64,\"sent\":0,\"interrupts\":3,"
-"\"guest\":{\"received\":500},\"farend\":{\"sent\":500},\"rate\":{\"pps\":1,\"bps\":1,\"loss_ratio\":0}}]}";
+"{\"id\":3,\"workload\":\"tx\",\"warmup\":false,\"done\":true,\"size\":64,\"sent\":1000,"
+"\"interrupts\":null,\"guest\":{\"received\":0},\"farend\":{\"received\":900,\"span_ns\":5},"
+"\"rate\":{\"pps\":7.5,\"bps\":9,\"loss_ratio\":0.1}},"
+"{\"id\":4,\"workload\":\"rx\",\"warmup\":false,\"done\":true,\"size\":64,\"sent\":0,"
+"\"interrupts\":3,\"guest\":{\"received\":500},\"farend\":{\"sent\":500},"
+"\"rate\":{\"pps\":1,\"bps\":1,\"loss_ratio\":0}}]}";
 
-static char file[] = "/tmp/viola-test-compare-XXXXXX";
+static char file[64];
 static struct result_phase phase[RESULT_PHASES];
 static struct counters counters;
 
@@ -46,8 +53,10 @@ static void write_agent(const char *status, const char *reason,
 static int setup(void **state)
 {
 	unsigned int i, k;
-	const int fd = mkstemp(file);
+	int fd;
 
+	strcpy(file, "/tmp/viola-test-compare-XXXXXX");
+	fd = mkstemp(file);
 	if (fd < 0)
 		return -1;
 	close(fd);
@@ -87,20 +96,20 @@ static void test_costs(void **state)
 	/* Phase 2: 200 packets; counter k grew by 200 * (k + 1). */
 	cost = json_object_get(out, "cost");
 	assert_float_equal(json_number_value(json_object_get(cost,
-			   "exits_per_packet")), 1, 1e-9);
+			   "exits_per_packet")), 1, CLOSE);
 	assert_float_equal(json_number_value(json_object_get(cost,
-			   "user_exits_per_packet")), 2, 1e-9);
+			   "user_exits_per_packet")), 2, CLOSE);
 	assert_float_equal(json_number_value(json_object_get(cost,
-			   "syscalls_per_packet")), 3, 1e-9);
+			   "syscalls_per_packet")), 3, CLOSE);
 	assert_float_equal(json_number_value(json_object_get(cost,
-			   "interrupts_per_packet")), 0.5, 1e-9);
+			   "interrupts_per_packet")), 0.5, CLOSE);
 	/* Guest time above the whole is a sampling error: nothing is left. */
 	assert_float_equal(json_number_value(json_object_get(cost,
-			   "host_cpu_ns_per_packet")), 0, 1e-9);
+			   "host_cpu_ns_per_packet")), 0, CLOSE);
 	assert_true(json_is_null(json_object_get(cost, "instructions_per_packet")));
 	assert_non_null(json_object_get(json_object_get(cost, "null_reasons"),
 					"instructions_per_packet"));
-	assert_float_equal(cost_of(out, "tx", "exits_per_packet"), 300. / 900, 1e-9);
+	assert_float_equal(cost_of(out, "tx", "exits_per_packet"), 300. / 900, CLOSE);
 	assert_true(json_is_null(json_object_get(view_cost(out, "tx"),
 						 "interrupts_per_packet")));
 	assert_float_equal(cost_of(out, "rx", "packets"), 500, 0);
@@ -122,7 +131,7 @@ static void test_icount(void **state)
 
 	write_agent("ok", "null", "virtio_net");
 	assert_int_equal(result_fill(out, p, file, phase, &counters, true, &f), 0);
-	assert_float_equal(cost_of(out, "rtt", "instructions_per_packet"), 4, 1e-9);
+	assert_float_equal(cost_of(out, "rtt", "instructions_per_packet"), 4, CLOSE);
 	json_decref(out);
 }
 
