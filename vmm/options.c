@@ -146,8 +146,8 @@ static int net_backend(struct net_option *net, const char *value)
 static int net_ifname(struct net_option *net, const char *value)
 {
 	if (!*value || strlen(value) >= sizeof(net->ifname) || strchr(value, '/'))
-		return vmm_fail(EINVAL, "ifname=%s is no interface name: 1 to %zu characters", value,
-				sizeof(net->ifname) - 1);
+		return vmm_fail(EINVAL, "ifname=%s is no interface name: 1 to %zu characters",
+				value, sizeof(net->ifname) - 1);
 	snprintf(net->ifname, sizeof(net->ifname), "%s", value);
 	return 0;
 }
@@ -268,7 +268,8 @@ static int set_mem(struct vmm_options *o, const char *text)
 	if (options_size(text, &o->mem))
 		return vmm_fail(EINVAL, "--mem: %s", vmm_error());
 	if (o->mem < MEM_MIN || o->mem > MEM_MAX || o->mem & 0xfff)
-		return vmm_fail(EINVAL, "--mem %s: 32M to 1024G are possible, in steps of 4K", text);
+		return vmm_fail(EINVAL, "--mem %s: 32M to 1024G are possible, in steps of 4K",
+				text);
 	return 0;
 }
 

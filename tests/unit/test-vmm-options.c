@@ -76,7 +76,8 @@ static void everything(void **state)
 {
 	assert_int_equal(parse("--kernel k --initrd i --append a=b --mem 3G --cpus 2 --pin 4,7-9 "
 			       "--serial1 s --stats t --net path=virtio,backend=reflect,queues=2 "
-			       "--net backend=tap,ifname=tap0,path=e1000,mac=02:AB:cd:00:00:01"), 0);
+			       "--net backend=tap,ifname=tap0,path=e1000,mac=02:AB:cd:00:00:01"),
+			 0);
 	assert_string_equal(o.append, "a=b");
 	assert_true(o.mem == 3ull << 30);
 	assert_int_equal(o.nr_pin, 2);

@@ -103,7 +103,7 @@ int bzimage_load(struct vm *vm, const struct boot_files *files, const u8 *head, 
 	struct boot_params *params = (void *)(vm->mem.ext[0].base + LAYOUT_BOOT_PARAMS);
 	const u64 ram_end = vm->mem.ext[0].size;
 	struct bzimage image;
-	u64 address, initrd;
+	u64 address = 0, initrd = 0;
 	int err;
 
 	_Static_assert(LAYOUT_BOOT_PARAMS + sizeof(*params) <= LAYOUT_PAGE_TABLES,
