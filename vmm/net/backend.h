@@ -2,6 +2,8 @@
 #ifndef VMM_NET_BACKEND_H
 #define VMM_NET_BACKEND_H
 
+#include <sys/types.h>
+
 #include <viola/mem.h>
 
 /*
