@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # What the lab's tests of the module run inside the lab.
 programs += viola-test-vring viola-test-abi
-viola-test-vring-src := tests/lab/vring-main.c tests/lab/vring-driver.c tests/lab/vring-net.c
-viola-test-abi-src := tests/lab/abi-main.c
+viola-test-vring-src := tests/lab/vring-main.c tests/lab/vring-driver.c tests/lab/vring-net.c \
+			tests/lab/vring-nonsense.c
+viola-test-abi-src := tests/lab/abi-main.c tests/lab/vring-net.c

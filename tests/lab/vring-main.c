@@ -5,6 +5,8 @@
  *   rtt       round trips of one frame: ring, device, tap, raw socket and back
  *   traffic   frames both ways, each verified
  *   flood     frames both ways, unverified; --count 0: until killed
+ *   nonsense  what a driver must not write into its rings, while another one
+ *             passes traffic
  */
 #include <errno.h>
 #include <getopt.h>
@@ -18,17 +20,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "tests/lab/vring-driver.h"
-#include "tests/lab/vring-net.h"
+#include "tests/lab/vring-run.h"
 
-#define TAP "vtap0"
 #define STALL_MS 3000
-
-struct run {
-	struct driver d;
-	int tap, far;
-	unsigned int count, size;
-};
 
 static uint64_t now_ns(void)
 {
@@ -173,17 +167,17 @@ static void pause_until_work(struct run *r, int ms)
 }
 
 /* Both ways at once, at most a window of frames under way in each. */
-static int run_traffic(struct run *r)
+bool run_exchange(struct run *r, unsigned int count, bool quiet)
 {
 	struct tally out = { .way = "from the guest" }, in = { .way = "to the guest" };
 	unsigned int sent = 0, injected = 0, window = 128;
 	uint64_t progress = now_ns();
 	uint8_t frame[FRAME_MAX];
 
-	while (out.next < r->count || in.next < r->count) {
+	while (out.next < count || in.next < count) {
 		bool some = false;
 
-		while (sent < r->count && sent - out.next < window) {
+		while (sent < count && sent - out.next < window) {
 			frame_make(frame, frame_size(r, sent), sent);
 			if (!driver_send(&r->d, NULL, frame, frame_size(r, sent)))
 				break;
@@ -192,7 +186,7 @@ static int run_traffic(struct run *r)
 		}
 		if (some)
 			driver_kick(&r->d.queue[DRIVER_TX]);
-		while (injected < r->count && injected - in.next < window) {
+		while (injected < count && injected - in.next < window) {
 			frame_make(frame, frame_size(r, injected), injected);
 			if (send(r->far, frame, frame_size(r, injected), MSG_DONTWAIT) < 0)
 				break;
@@ -210,9 +204,15 @@ static int run_traffic(struct run *r)
 			break;
 		}
 	}
-	printf("traffic node=%s out=%u/%u in=%u/%u wrong=%u\n", r->d.options.node, out.got, sent,
-	       in.got, injected, out.wrong + in.wrong);
-	return out.got == r->count && in.got == r->count && !out.wrong && !in.wrong ? 0 : 1;
+	if (!quiet)
+		printf("traffic node=%s out=%u/%u in=%u/%u wrong=%u\n", r->d.options.node, out.got,
+		       sent, in.got, injected, out.wrong + in.wrong);
+	return out.got == count && in.got == count && !out.wrong && !in.wrong;
+}
+
+static int run_traffic(struct run *r)
+{
+	return run_exchange(r, r->count, false) ? 0 : 1;
 }
 
 static int run_flood(struct run *r)
@@ -237,6 +237,22 @@ static int run_flood(struct run *r)
 	return 0;
 }
 
+void run_open(struct run *r, const char *tap, const struct driver_options *options)
+{
+	r->tap = net_tap(tap, DRIVER_HDR);
+	r->far = net_socket(tap);
+	driver_open(&r->d, options);
+	driver_fill_rx(&r->d);
+	driver_backend(&r->d, r->tap);
+}
+
+void run_close(struct run *r)
+{
+	driver_close(&r->d);
+	close(r->far);
+	close(r->tap);
+}
+
 static const struct {
 	const char *name;
 	int (*run)(struct run *r);
@@ -244,6 +260,7 @@ static const struct {
 	{ "rtt", run_rtt },
 	{ "traffic", run_traffic },
 	{ "flood", run_flood },
+	{ "nonsense", run_nonsense },
 };
 
 static void usage(void)
@@ -316,13 +333,9 @@ int main(int argc, char **argv)
 		if (strcmp(commands[i].name, argv[optind]))
 			continue;
 		net_isolate();
-		r.tap = net_tap(TAP, DRIVER_HDR);
-		r.far = net_socket(TAP);
-		driver_open(&r.d, &options);
-		driver_fill_rx(&r.d);
-		driver_backend(&r.d, r.tap);
+		run_open(&r, "vtap0", &options);
 		ret = commands[i].run(&r);
-		driver_close(&r.d);
+		run_close(&r);
 		return ret;
 	}
 	usage();

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* A device with its driver, its tap and the far end of it. */
+#ifndef VIOLA_TESTS_LAB_VRING_RUN_H
+#define VIOLA_TESTS_LAB_VRING_RUN_H
+
+#include "tests/lab/vring-driver.h"
+#include "tests/lab/vring-net.h"
+
+struct run {
+	struct driver d;
+	int tap, far;
+	unsigned int count, size; /* size 0: frames of many sizes */
+};
+
+void run_open(struct run *r, const char *tap, const struct driver_options *options);
+void run_close(struct run *r);
+
+/* @count frames both ways at once: whether all came, in order and unharmed. */
+bool run_exchange(struct run *r, unsigned int count, bool quiet);
+
+/* The command "nonsense". Prints a line per case; 0 if all are as they must be. */
+int run_nonsense(struct run *r);
+
+#endif
