@@ -28,6 +28,8 @@
 #include "vmm/virtio/virtio_net.h"
 #include "vmm/virtio/virtio_pci.h"
 
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
 #define PAIRS 2
 #define QUEUES (2 * PAIRS + 1)
 #define RAM 0x10000ull
@@ -323,7 +325,6 @@ static void (*const step[])(struct input *in) = {
 	step_config,
 };
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct nic_config cfg = { .mac = { 2, 0, 0, 0, 0, 1 }, .queues = PAIRS };
