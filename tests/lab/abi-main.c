@@ -41,7 +41,6 @@ static bool vhost;
 static int tap;
 static uint8_t *memory;
 
-
 void fail(const char *format, ...)
 {
 	va_list args;
@@ -72,6 +71,7 @@ static bool expect_at(const char *name, int got, int want)
 		printf("not ok - %s - %s instead of %s\n", name, strerror(err), strerror(want));
 	return err == want;
 }
+
 #define expect(name, call, want) expect_at(name, (errno = 0, call), want)
 #define expect_viola(name, call, want) ((void)(vhost || expect(name, call, want)))
 
@@ -201,8 +201,8 @@ static void case_features(void)
 	expect("features from nowhere", ioctl(fd, VHOST_SET_FEATURES, NULL), EFAULT);
 	expect_viola("access platform", set_features(fd, 1ull << 33), EOPNOTSUPP);
 	features = 1ull << 63;
-	expect("backend feature that is not offered", ioctl(fd, VHOST_SET_BACKEND_FEATURES, &features),
-	       EOPNOTSUPP);
+	expect("backend feature that is not offered",
+	       ioctl(fd, VHOST_SET_BACKEND_FEATURES, &features), EOPNOTSUPP);
 	features = 0;
 	expect("no backend features", ioctl(fd, VHOST_SET_BACKEND_FEATURES, &features), 0);
 	close(fd);
@@ -234,7 +234,8 @@ static void case_memory(void)
 	expect("65 regions", set_table(fd, t), E2BIG);
 	t.nregions = 64;
 	expect("64 regions", set_table(fd, t), 0);
-	expect_viola("empty region", set_table(fd, table_of(1, (uint64_t)0, (uint64_t)0, at(0))), EFAULT);
+	expect_viola("empty region",
+		     set_table(fd, table_of(1, (uint64_t)0, (uint64_t)0, at(0))), EFAULT);
 	expect_viola("region in the kernel",
 		     set_table(fd, table_of(1, (uint64_t)0, (uint64_t)SIZE,
 					    UINT64_C(0xffff888000000000))),
@@ -328,9 +329,11 @@ static void case_backend(void)
 	fd = node_ready();
 	expect("backend of a third ring", set_file(fd, VHOST_NET_SET_BACKEND, 2, tap), ENOBUFS);
 	expect("backend that is not open", set_file(fd, VHOST_NET_SET_BACKEND, 1, 9999), ENOTSOCK);
-	expect("backend that is an eventfd", set_file(fd, VHOST_NET_SET_BACKEND, 1, event), ENOTSOCK);
+	expect("backend that is an eventfd",
+	       set_file(fd, VHOST_NET_SET_BACKEND, 1, event), ENOTSOCK);
 	expect("backend that is the device", set_file(fd, VHOST_NET_SET_BACKEND, 1, fd), ENOTSOCK);
-	expect("backend that is a UDP socket", set_file(fd, VHOST_NET_SET_BACKEND, 1, udp), ENOTSOCK);
+	expect("backend that is a UDP socket",
+	       set_file(fd, VHOST_NET_SET_BACKEND, 1, udp), ENOTSOCK);
 	expect("backend that is a cooked packet socket",
 	       set_file(fd, VHOST_NET_SET_BACKEND, 1, dgram), ENOTSOCK);
 	expect("backend that is a tap without interface",
@@ -373,7 +376,8 @@ static void case_log(void)
 
 	expect("log", ioctl(fd, VHOST_SET_LOG_BASE, &base), 0);
 	set_file(fd, VHOST_NET_SET_BACKEND, 1, tap);
-	expect("logging begins while running", set_features(fd, log | 1ull << VIRTIO_F_VERSION_1), 0);
+	expect("logging begins while running",
+	       set_features(fd, log | 1ull << VIRTIO_F_VERSION_1), 0);
 	expect_viola("log that is nowhere", ioctl(fd, VHOST_SET_LOG_BASE, &nowhere), EFAULT);
 	expect("addresses with logging", set_addr(fd, 1, memory, 1 << VHOST_VRING_F_LOG, 0), 0);
 	expect_viola("memory beyond the log",
@@ -442,7 +446,8 @@ static void case_own(void)
 	stats.size = sizeof(stats);
 	expect("statistics of a third ring", ioctl(fd, VIOLA_GET_QUEUE_STATS, &stats), ENOBUFS);
 	ioctl(fd, VHOST_SET_OWNER);
-	expect("ioctl that does not exist", ioctl(fd, _IOW(VIOLA_IOCTL_MAGIC, 0x5f, int), &one), ENOTTY);
+	expect("ioctl that does not exist",
+	       ioctl(fd, _IOW(VIOLA_IOCTL_MAGIC, 0x5f, int), &one), ENOTTY);
 out:
 	close(fd);
 }

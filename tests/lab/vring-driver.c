@@ -15,6 +15,7 @@
 
 #include "tests/lab/vring-driver.h"
 
+/* The driver's side of (C) and (D) in include/viola/ring.h. */
 #define mb() __atomic_thread_fence(__ATOMIC_SEQ_CST)
 #define load(p) __atomic_load_n(p, __ATOMIC_ACQUIRE)
 #define store(p, v) __atomic_store_n(p, v, __ATOMIC_RELEASE)
@@ -36,6 +37,7 @@ static void control(struct driver *d, unsigned long cmd, void *arg, const char *
 	if (ioctl(d->fd, cmd, arg) < 0)
 		fail("%s on %s: %s", name, d->options.node, strerror(errno));
 }
+
 #define CONTROL(d, cmd, arg) control(d, cmd, arg, #cmd)
 
 uint64_t driver_gpa(const struct driver *d, const void *at)
@@ -124,7 +126,9 @@ void driver_open(struct driver *d, const struct driver_options *options)
 	d->fd = open(options->node, O_RDWR | O_CLOEXEC);
 	if (d->fd < 0)
 		fail("%s: %s", options->node, strerror(errno));
-	d->size = 2 * ((size_t)options->num * (options->slot + DRIVER_TX_SLOT + 16 + 2 + 8 + 32) + 5 * 8192);
+	d->size = 2 * ((size_t)options->num *
+			       (options->slot + DRIVER_TX_SLOT + 16 + 2 + 8 + 32) +
+		       5 * 8192);
 	d->size = (d->size + 8191) & ~(size_t)8191;
 	d->memory = mmap(NULL, d->size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (d->memory == MAP_FAILED)
@@ -211,7 +215,9 @@ static void describe(struct driver *d, struct driver_queue *q, unsigned int i, s
 	struct vring_desc *table = &q->tables[2 * i];
 
 	if (!d->options.indirect) {
-		q->desc[i] = (struct vring_desc){ .addr = gpa, .len = (uint32_t)len, .flags = flags };
+		q->desc[i] = (struct vring_desc){
+			.addr = gpa, .len = (uint32_t)len, .flags = flags,
+		};
 		return;
 	}
 	table[0] = (struct vring_desc){

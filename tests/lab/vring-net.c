@@ -73,7 +73,8 @@ int net_socket(const char *name)
 void frame_make(uint8_t *frame, size_t len, uint32_t seq)
 {
 	static const uint8_t head[] = {
-		0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 0, 0, 0, 0, 1, ETHERTYPE >> 8, ETHERTYPE & 255,
+		0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 0, 0, 0, 0, 1,
+		ETHERTYPE >> 8, ETHERTYPE & 255,
 	};
 	uint32_t x = seq * 2654435761u + (uint32_t)len;
 	size_t i;

@@ -412,7 +412,8 @@ static bool case_garbage(struct run *bystander)
 			if (what == 0)
 				((uint8_t *)q->desc)[at % (16 * q->num)] = (uint8_t)(at >> 8);
 			else if (what == 1)
-				q->avail->ring[at % q->num] = (uint16_t)(rand() % (int)(q->num + 2));
+				q->avail->ring[at % q->num] =
+					(uint16_t)(rand() % (int)(q->num + 2));
 			else if (what == 2)
 				((uint8_t *)q->tables)[at % (32 * q->num)] = (uint8_t)(at >> 8);
 			else
@@ -429,7 +430,8 @@ static bool case_garbage(struct run *bystander)
 		if (round % 10 == 9)
 			ok = run_exchange(bystander, 50, true);
 	}
-	printf("%s - garbage in the rings, 60 devices, %u of them stopped\n", ok ? "ok" : "not ok", told);
+	printf("%s - garbage in the rings, 60 devices, %u of them stopped\n",
+	       ok ? "ok" : "not ok", told);
 	return ok;
 }
 
