@@ -127,6 +127,8 @@ int path_prepare(const struct path *p, const struct compare_place *place,
 	if (!p->own_module) {
 		modprobe(p->module);
 	} else if (access(p->node, F_OK)) {
+		/* insmod takes no dependencies along: tun is there, tap is not. */
+		modprobe("tap");
 		err = insmod_own(p, place, loaded, f);
 		if (err)
 			return err;
