@@ -4,3 +4,9 @@ programs += viola-test-vring viola-test-abi
 viola-test-vring-src := tests/lab/vring-main.c tests/lab/vring-driver.c tests/lab/vring-net.c \
 			tests/lab/vring-nonsense.c
 viola-test-abi-src := tests/lab/abi-main.c tests/lab/vring-net.c
+
+# A guest's program: a driver that means harm.
+programs += viola-havoc
+viola-havoc-src := $(wildcard tests/lab/havoc*.c)
+viola-havoc-cflags := -pthread
+viola-havoc-ldflags := -static -pthread
