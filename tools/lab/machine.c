@@ -169,9 +169,9 @@ static void add_kernel(struct args *args, const struct lab_options *options,
 	add(args, "-initrd");
 	add(args, "/proc/self/fd/%d", fds->initramfs);
 	add(args, "-append");
-	/* A panic ends the machine at once: -no-reboot turns the reboot into an exit. */
 	/*
-	 * no_timer_check: on a busy host the emulated timer may not tick within
+	 * A panic ends the machine at once: -no-reboot turns the reboot into an
+	 * exit. no_timer_check: on a busy host the emulated timer may not tick within
 	 * the instant that the kernel gives it, and the kernel then panics.
 	 */
 	add(args, "console=ttyS0 loglevel=7 panic=-1 intel_iommu=on no_timer_check");
