@@ -1,0 +1,111 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# An unmodified QEMU uses /dev/viola-net through vhostfd=, its guest a stock
+# kernel: files both ways, with segmentation offload and mergeable buffers; a
+# reset of the driver in between; and without those features.
+set -uo pipefail
+# shellcheck source=lib/module.bash
+source "$(dirname "$0")/lib/module.bash"
+
+bytes=$((6 << 20))
+work=/tmp/qemu
+cache=${VIOLA_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/viola}
+
+# Mean size of the frames in queue $1 so far
+mean_frame()
+{
+	sed -n "s/.* queue=$1 .* packets=\([0-9]*\) bytes=\([0-9]*\) .*/\1 \2/p" \
+		/sys/kernel/debug/viola/queues | awk '{ print $1 ? int($2 / $1) : 0 }'
+}
+
+# The far end's listeners for round $1
+listen()
+{
+	busybox nc -l -p $((5000 + $1)) <"$work/file" >/dev/null &
+	# A standard input that never ends: with its end, nc would stop receiving.
+	busybox nc -l -p $((6000 + $1)) <>"$work/open" >"$work/back.$1" &
+}
+
+# qemu_run NAME DEVICE-OPTIONS: one guest's life
+qemu_run()
+{
+	local name=$1 options=$2 round pid sum out=$work/console
+
+	: >"$out"
+	rm -f "$work"/back.*
+	listen 1
+	listen 2
+	exec 9<>/dev/viola-net
+	qemu-system-x86_64 -M q35 -accel kvm -cpu host -m 256M -nodefaults -no-user-config \
+		-display none -no-reboot -serial "file:$out" \
+		-kernel "$cache/kernel/$(uname -r)/boot/vmlinuz-$(uname -r)" \
+		-initrd "$work/initramfs" -append "console=ttyS0 quiet panic=-1" \
+		-netdev tap,id=n0,ifname=vtap0,script=no,downscript=no,vhost=on,vhostfd=9 \
+		-device "virtio-net-pci,netdev=n0,$options" 2>"$work/qemu.err" &
+	pid=$!
+	exec 9>&-
+	if ! within 150 grep -q 'guest: done' "$out"; then
+		not_ok "$name: the guest ends" \
+			"$(tail -n 1 "$work/qemu.err") $(tail -c 200 "$out" | tr -c '[:print:]' ' ')"
+		cat /sys/kernel/debug/viola/queues >&2
+		kill -9 $pid
+		wait $pid 2>/dev/null
+		return
+	fi
+	sum=$(md5sum <"$work/file" | cut -d' ' -f1)
+	for round in 1 2; do
+		check "$name: ping, driver started $round times" \
+			grep -q "guest: ping $round works" "$out"
+		check "$name: file to the guest, $round" grep -q "guest: file $round $sum" "$out"
+		check "$name: file from the guest, $round" cmp "$work/file" "$work/back.$round"
+	done
+	wait $pid
+}
+
+# The counters go with the device: looked at while the guest lives.
+watch_counters()
+{
+	while sleep 0.2; do
+		echo "$(mean_frame 0) $(mean_frame 1)"
+	done >"$work/means"
+}
+
+inside()
+{
+	local watcher rx tx
+
+	mkdir -p "$work"
+	mkfifo "$work/open"
+	head -c $bytes /dev/urandom >"$work/file"
+	# Outside the lab, viola-agent and the kernels are where they are here.
+	"$module_top/build/bin/viola-mkinitramfs" --kernel "$(uname -r)" \
+		--init "$module_top/tests/lab/lib/qemu-guest-init" --output "$work/initramfs" || return
+	module_load
+	modprobe kvm_amd 2>/dev/null || modprobe kvm_intel
+	ip tuntap add vtap0 mode tap vnet_hdr
+	ip addr add 10.9.0.1/24 dev vtap0
+	ip link set vtap0 up
+
+	watch_counters &
+	watcher=$!
+	qemu_run "all offloads" "mrg_rxbuf=on"
+	kill $watcher
+	rx=$(awk '$1 > m { m = $1 } END { print m + 0 }' "$work/means")
+	tx=$(awk '$2 > m { m = $2 } END { print m + 0 }' "$work/means")
+	if ((rx > 1600)); then
+		ok "frames to the guest are larger than an MTU ($rx bytes on average)"
+	else
+		not_ok "frames to the guest are larger than an MTU" "$rx bytes on average"
+	fi
+	if ((tx > 1600)); then
+		ok "frames from the guest are larger than an MTU ($tx bytes on average)"
+	else
+		not_ok "frames from the guest are larger than an MTU" "$tx bytes on average"
+	fi
+	qemu_run "no offloads" \
+		"mrg_rxbuf=off,event_idx=off,indirect_desc=off,guest_tso4=off,host_tso4=off,csum=off"
+	check "unloads after that" rmmod viola
+}
+
+module_test 420 "$@"
