@@ -186,6 +186,20 @@ static void seg_agrees_with_segs(void **state)
 			}
 		}
 	}
+	/* a hint from a larger table looks at nothing beyond this one (ASan) */
+	{
+		struct viola_extent *ext = malloc(sizeof(*ext));
+		struct viola_mem small = { ext, 1 };
+		struct viola_seg one;
+
+		assert_non_null(ext);
+		*ext = g->ext[0];
+		for (h = 1; h < 4; h++) {
+			assert_false(viola_mem_seg(&small, h, A_GPA, 1, &one, 1));
+			assert_int_equal(viola_mem_find(&small, A_GPA, h), 0);
+		}
+		free(ext);
+	}
 	/* and it is not always nothing */
 	assert_true(viola_mem_seg(&g->mem, 2, C_GPA, C_LEN, &(struct viola_seg){ 0 }, 1));
 }
