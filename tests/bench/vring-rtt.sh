@@ -30,7 +30,7 @@ fi
 
 status=0
 printf '%-6s %5s  %-10s %9s %9s %9s %9s\n' kernel size device mean p50 p99 'of vhost'
-while read -r name release; do
+while read -r name _; do
 	if ! out=$(build/bin/viola lab --quiet --icount --kernel "$name" --timeout 300 -- \
 		bash tests/bench/vring-rtt.sh --inside "$count" </dev/null); then
 		printf '%s: the lab failed\n' "$name" >&2
