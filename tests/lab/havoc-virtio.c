@@ -254,9 +254,11 @@ static void msix_nonsense(struct havoc *h)
 		address = 0xfee00000 | (address & 0xff00c);
 	if (address >> 20 == 0xfee)
 		data = (data & 0xc100) | (0x90 + havoc_below(&h->random, 0x40));
+	/* No mixture of the old entry and the new one may interrupt. */
+	bar_write(h, at, 4, 0);
+	bar_write(h, at + 8, 4, data);
 	bar_write(h, at, 4, address);
 	bar_write(h, at + 4, 4, havoc_below(&h->random, 8) ? 0 : havoc_value(&h->random));
-	bar_write(h, at + 8, 4, data);
 	bar_write(h, at + 12, 4, havoc_value(&h->random));
 	config_write(h, v.msix + PCI_MSIX_FLAGS, 2, havoc_below(&h->random, 4) ? 0x8000 : 0xc000);
 }
@@ -283,9 +285,10 @@ static void registers_nonsense(struct havoc *h)
 	}
 	bar_read(h, one->offset + at, size);
 	bar_write(h, one->offset + at, size, havoc_value(&h->random));
-	if (!havoc_below(&h->random, 4))
-		bar_write(h, havoc_below(&h->random, (uint32_t)h->bar_size) & ~7u, 4,
-			  havoc_value(&h->random));
+	/* Anywhere else; the MSI-X table has its own kind of nonsense. */
+	at = havoc_below(&h->random, (uint32_t)h->bar_size) & ~7u;
+	if (!havoc_below(&h->random, 4) && (at < v.table || at >= v.table + 64))
+		bar_write(h, at, 4, havoc_value(&h->random));
 }
 
 static void virtio_step(struct havoc *h)
