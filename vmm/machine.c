@@ -146,6 +146,10 @@ static int build(struct machine *m)
 		err = acpi_build(m->vm, o->serial1);
 	if (!err)
 		err = vcpus_create(m->vm, &m->entry, o->nr_pin ? o->pin : NULL);
+	if (!err)
+		err = coalesced_port(m->vm, LAYOUT_COM1);
+	if (!err && o->serial1)
+		err = coalesced_port(m->vm, LAYOUT_COM2);
 	return err;
 }
 

@@ -139,6 +139,7 @@ static void *vcpu_thread(void *arg)
 	 */
 	while (!vm_stopping(vcpu->vm)) {
 		if (!ioctl(vcpu->fd, KVM_RUN, 0)) {
+			coalesced_drain(vcpu->vm);
 			handle_exit(vcpu);
 		} else if (errno == EINTR || errno == EAGAIN) {
 			vcpu->interrupted++;

@@ -2,6 +2,7 @@
 #ifndef VMM_VM_PRIVATE_H
 #define VMM_VM_PRIVATE_H
 
+#include "vmm/coalesced.h"
 #include "vmm/layout.h"
 #include "vmm/vm.h"
 
@@ -19,6 +20,7 @@ struct vm_private {
 	struct vcpu *vcpu[CPUS_MAX]; /* constant once created */
 	struct irq_routes *routes;
 	struct pm *pm;
+	struct coalesced coalesced;
 	u64 ram_end; /* guest address after the last byte of RAM */
 
 	/* Readable once the machine shall stop; never read. */

@@ -44,6 +44,7 @@ int vm_create(struct vm **to, int kvm_fd, u64 mem, unsigned int cpus)
 	vm->priv = priv;
 	priv->cpus = cpus;
 	pthread_mutex_init(&priv->stop_lock, NULL);
+	pthread_mutex_init(&priv->coalesced.lock, NULL);
 	bus_init(&vm->pio);
 	bus_init(&vm->mmio);
 	priv->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -92,6 +93,7 @@ void vm_destroy(struct vm *vm)
 	if (priv->stop_fd >= 0)
 		close(priv->stop_fd);
 	close(vm->kvm_fd);
+	pthread_mutex_destroy(&priv->coalesced.lock);
 	pthread_mutex_destroy(&priv->stop_lock);
 	free(priv);
 	free(vm);

@@ -21,6 +21,11 @@
 
 /* How long output may lie in a buffer that is not full. */
 #define FLUSH_MS 5
+/*
+ * How long KVM may keep a byte. Drivers read a register after what they write,
+ * which brings the bytes out; this is for a guest that does not.
+ */
+#define DRAIN_MS 1000
 /* How long a slow reader may hold up the end of the program. */
 #define FINISH_MS 1000
 
@@ -179,8 +184,9 @@ void console_run(struct console *con)
 		p[INPUT].fd = room ? STDIN_FILENO : -1;
 		/* While output waits, more of it would only wake us for nothing. */
 		p[WAKE].fd = output ? -1 : con->wake_fd;
-		if (poll(p, NR, output ? FLUSH_MS : -1) < 0)
+		if (poll(p, NR, output ? FLUSH_MS : DRAIN_MS) < 0)
 			continue;
+		coalesced_drain(con->vm);
 		if (p[STOP].revents)
 			return;
 		if (p[SIGNAL].revents)
@@ -201,6 +207,7 @@ void console_finish(struct console *con)
 	const struct timespec step = { .tv_nsec = 1000000 };
 	int i;
 
+	coalesced_drain(con->vm);
 	for (i = 0; flush(con) && i < FINISH_MS; i++)
 		nanosleep(&step, NULL);
 	if (con->raw)
