@@ -76,7 +76,7 @@ order_check()
 
 	all="($all | from_entries)"
 	holds "$1: e1000 takes the most exits per packet" "$file" \
-		"$all | .e1000.workload == \"rtt\" and (.e1000.exits_per_packet > ([.virtio, .vhost, .viola] | map(.exits_per_packet // infinite) | max))" \
+		"$all | .[\"e1000\"].workload == \"rtt\" and (.[\"e1000\"].exits_per_packet > ([.virtio, .vhost, .viola] | map(.exits_per_packet // infinite) | max))" \
 		"$all | map_values(.exits_per_packet)"
 	holds "$1: vhost and viola take fewer crossings to user space than virtio" "$file" \
 		"$all | map_values(.user_exits_per_packet + .syscalls_per_packet) | all(.[]; type == \"number\") and .viola < .virtio / 2 and .vhost < .virtio / 2" \
