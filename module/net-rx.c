@@ -184,7 +184,7 @@ static bool rx_receive(struct viola_net_rx *rx, u32 len, u32 segs, u32 buffers)
 static bool rx_serve(struct viola_queue *q)
 {
 	struct viola_net_rx *rx = to_rx(q);
-	u32 packets = 0, bytes = 0, pushed = 0, len, total, segs, i;
+	u32 packets = 0, dropped = 0, bytes = 0, pushed = 0, len, total, segs, i;
 	bool more = false, polled = false;
 	int nr;
 
@@ -205,6 +205,11 @@ static bool rx_serve(struct viola_queue *q)
 			rx_publish(q, &pushed);
 			if (nr == -ENOSPC) {
 				rx_drop(rx);
+				dropped++;
+				if (dropped >= VIOLA_WEIGHT_PACKETS) {
+					more = true;
+					break;
+				}
 			} else if (nr < 0) {
 				viola_queue_break(q, viola_ring_error_name(q->ring.error));
 				break;
@@ -219,7 +224,12 @@ static bool rx_serve(struct viola_queue *q)
 		if (unlikely(!rx_receive(rx, total - rx->nq.hdr_own, segs, nr))) {
 			viola_count(q, drops_backend, 1);
 			rx_unpop(rx, nr);
-			continue;
+			dropped++;
+			if (dropped < VIOLA_WEIGHT_PACKETS)
+				continue;
+			rx_publish(q, &pushed);
+			more = true;
+			break;
 		}
 		if (unlikely(q->dev->log))
 			rx_log(q, total);

@@ -22,6 +22,9 @@ inside()
 	check "traffic through rings of 16" "$vring" --count 3000 --size 0 --ring 16 traffic
 	check "traffic through rings of 4096" "$vring" --count 5000 --size 0 --ring 4096 traffic
 	check "traffic with busy polling" "$vring" --count 3000 --size 0 --busyloop 50 traffic
+	"$vring" log
+	"$vring" --no-mergeable --indirect --no-event-idx log | sed 's/log:/log, plain ring:/'
+	"$vring" --ring 1024 --slot 300 log | sed 's/log:/log, large ring, small buffers:/'
 	"$vring" nonsense
 	check "unloads after all that" rmmod viola
 }

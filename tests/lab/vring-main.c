@@ -7,6 +7,7 @@
  *   flood     frames both ways, unverified; --count 0: until killed
  *   nonsense  what a driver must not write into its rings, while another one
  *             passes traffic
+ *   log       traffic with the log of dirty pages on: what was written is in it
  */
 #include <errno.h>
 #include <getopt.h>
@@ -261,6 +262,7 @@ static const struct {
 	{ "traffic", run_traffic },
 	{ "flood", run_flood },
 	{ "nonsense", run_nonsense },
+	{ "log", run_log },
 };
 
 static void usage(void)

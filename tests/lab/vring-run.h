@@ -20,5 +20,7 @@ bool run_exchange(struct run *r, unsigned int count, bool quiet);
 
 /* The command "nonsense". Prints a line per case; 0 if all are as they must be. */
 int run_nonsense(struct run *r);
+/* The command "log", likewise. */
+int run_log(struct run *r);
 
 #endif
