@@ -12,6 +12,7 @@ inside()
 	local vring=$module_top/build/bin/viola-test-vring
 
 	module_load
+	modprobe -a macvtap veth
 	check "traffic" "$vring" --count 5000 --size 0 traffic
 	check "traffic without event indices" "$vring" --count 5000 --size 0 --no-event-idx traffic
 	check "traffic through indirect tables" "$vring" --count 5000 --size 0 --indirect traffic
@@ -22,6 +23,8 @@ inside()
 	check "traffic through rings of 16" "$vring" --count 3000 --size 0 --ring 16 traffic
 	check "traffic through rings of 4096" "$vring" --count 5000 --size 0 --ring 4096 traffic
 	check "traffic with busy polling" "$vring" --count 3000 --size 0 --busyloop 50 traffic
+	check "traffic with macvtap" "$vring" --count 3000 --size 0 --backend macvtap traffic
+	check "traffic with a packet socket" "$vring" --count 3000 --size 0 --backend packet traffic
 	"$vring" log
 	"$vring" --no-mergeable --indirect --no-event-idx log | sed 's/log:/log, plain ring:/'
 	"$vring" --ring 1024 --slot 300 log | sed 's/log:/log, large ring, small buffers:/'

@@ -142,6 +142,8 @@ void driver_open(struct driver *d, const struct driver_options *options)
 		features |= 1ull << VIRTIO_NET_F_MRG_RXBUF;
 	if (options->indirect)
 		features |= 1ull << VIRTIO_RING_F_INDIRECT_DESC;
+	if (options->own_header)
+		features |= 1ull << VHOST_NET_F_VIRTIO_NET_HDR;
 	CONTROL(d, VHOST_SET_OWNER, NULL);
 	CONTROL(d, VHOST_SET_FEATURES, &features);
 	/* Two regions that meet, so that buffers cross their border. */

@@ -29,6 +29,7 @@ struct driver_options {
 	unsigned int num; /* ring size */
 	unsigned int slot; /* bytes of each RX buffer, header included */
 	bool event_idx, mergeable, indirect, version1;
+	bool own_header; /* the device's, not the backend's */
 	unsigned int busyloop_us;
 };
 

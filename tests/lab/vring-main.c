@@ -240,8 +240,10 @@ static int run_flood(struct run *r)
 
 void run_open(struct run *r, const char *tap, const struct driver_options *options)
 {
-	r->tap = net_tap(tap, DRIVER_HDR);
-	r->far = net_socket(tap);
+	char far[16];
+
+	r->tap = net_backend(r->kind, tap, DRIVER_HDR, far);
+	r->far = net_socket(far);
 	driver_open(&r->d, options);
 	driver_fill_rx(&r->d);
 	driver_backend(&r->d, r->tap);
@@ -268,7 +270,7 @@ static const struct {
 static void usage(void)
 {
 	fputs("usage: viola-test-vring [--node PATH] [--count N] [--size BYTES] [--ring N]\n"
-	      "       [--slot BYTES] [--no-event-idx] [--no-mergeable] [--indirect]\n"
+	      "       [--slot BYTES] [--backend tap|macvtap|packet] [--no-event-idx] [--no-mergeable] [--indirect]\n"
 	      "       [--busyloop MICROSECONDS] rtt|traffic|flood|...\n",
 	      stderr);
 	exit(2);
@@ -283,11 +285,13 @@ int main(int argc, char **argv)
 		{ "ring", required_argument, NULL, 'r' },
 		{ "slot", required_argument, NULL, 'b' },
 		{ "busyloop", required_argument, NULL, 'p' },
+		{ "backend", required_argument, NULL, 'k' },
 		{ "no-event-idx", no_argument, NULL, 'e' },
 		{ "no-mergeable", no_argument, NULL, 'm' },
 		{ "indirect", no_argument, NULL, 'i' },
 		{ NULL, 0, NULL, 0 },
 	};
+	static const char *const kinds[] = { "tap", "macvtap", "packet" };
 	struct driver_options options = {
 		.node = "/dev/viola-net", .num = 256, .slot = 2048,
 		.event_idx = true, .mergeable = true, .version1 = true,
@@ -315,6 +319,14 @@ int main(int argc, char **argv)
 			break;
 		case 'p':
 			options.busyloop_us = (unsigned int)strtoul(optarg, NULL, 0);
+			break;
+		case 'k':
+			for (i = 0; i < 3 && strcmp(kinds[i], optarg); i++)
+				;
+			if (i == 3)
+				usage();
+			r.kind = (enum net_kind)i;
+			options.own_header = r.kind == NET_PACKET;
 			break;
 		case 'e':
 			options.event_idx = false;

@@ -3,6 +3,9 @@
 #include <fcntl.h>
 #include <net/if.h>
 #include <sched.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -52,6 +55,49 @@ int net_tap(const char *name, int hdr)
 	if (s < 0 || ioctl(s, SIOCSIFFLAGS, &ifr))
 		fail("tap %s does not come up: %s", name, strerror(errno));
 	close(s);
+	return fd;
+}
+
+static void net_ip(const char *format, ...) __attribute__((format(printf, 1, 2)));
+static void net_ip(const char *format, ...)
+{
+	char command[256];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(command, sizeof(command), format, args);
+	va_end(args);
+	if (system(command))
+		fail("%s: does not work", command);
+}
+
+int net_backend(enum net_kind kind, const char *name, int hdr, char far[16])
+{
+	struct sockaddr_ll addr = { .sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL) };
+	int fd, size = 8 << 20;
+	char path[32];
+
+	snprintf(far, 16, "%s%s", name, kind == NET_TAP ? "" : "f");
+	if (kind == NET_TAP)
+		return net_tap(name, hdr);
+	net_ip("ip link add %s type veth peer name %s", name, far);
+	net_ip("ip link set %s up && ip link set %s up", name, far);
+	if (kind == NET_PACKET) {
+		addr.sll_ifindex = (int)if_nametoindex(name);
+		fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, htons(ETH_P_ALL));
+		/* Room for a window of frames: what does not fit is lost. */
+		if (fd < 0 || bind(fd, (struct sockaddr *)&addr, sizeof(addr)) ||
+		    setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)))
+			fail("packet socket on %s: %s", name, strerror(errno));
+		return fd;
+	}
+	net_ip("ip link add link %s name %sm type macvtap mode bridge && ip link set %sm up", name,
+	       name, name);
+	snprintf(path, sizeof(path), "%sm", name);
+	snprintf(path, sizeof(path), "/dev/tap%u", if_nametoindex(path));
+	fd = open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK);
+	if (fd < 0 || ioctl(fd, TUNSETVNETHDRSZ, &hdr))
+		fail("%s: %s", path, strerror(errno));
 	return fd;
 }
 

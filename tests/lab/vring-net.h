@@ -10,6 +10,15 @@
 void net_isolate(void);
 /* A tap with virtio headers of @hdr bytes, up; its file descriptor. */
 int net_tap(const char *name, int hdr);
+
+/*
+ * A device's backend of one of three kinds, its interface called @name; its
+ * file descriptor. *@far is the name of the interface on which its frames
+ * arrive: the tap itself, or the other end of a pair of interfaces.
+ */
+enum net_kind { NET_TAP, NET_MACVTAP, NET_PACKET };
+int net_backend(enum net_kind kind, const char *name, int hdr, char far[16]);
+
 /* A packet socket on interface @name that sees all that arrives there. */
 int net_socket(const char *name);
 

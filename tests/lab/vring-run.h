@@ -9,6 +9,7 @@
 struct run {
 	struct driver d;
 	int tap, far;
+	enum net_kind kind;
 	unsigned int count, size; /* size 0: frames of many sizes */
 };
 
