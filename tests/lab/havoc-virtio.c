@@ -139,7 +139,8 @@ static void virtio_stir(struct havoc *h, uint64_t *random)
 		descriptor_stir(h, random, table + havoc_below(random, 64 * TABLE_ENTRIES), true);
 	else if (kind < 7)
 		/* Flags, heads, and the driver's event index after them. */
-		__atomic_store_n(avail + (havoc_below(random, 8) ? 2 + havoc_below(random, RING + 1) : 0),
+		__atomic_store_n(avail + (havoc_below(random, 8) ?
+						  2 + havoc_below(random, RING + 1) : 0),
 				 (uint16_t)(havoc_below(random, 16) ? havoc_below(random, RING) :
 					    havoc_random(random)), __ATOMIC_RELAXED);
 	else if (!havoc_below(random, 16))
@@ -252,8 +253,8 @@ static void msix_nonsense(struct havoc *h)
 
 	if (!havoc_below(&h->random, 2))
 		address = 0xfee00000 | (address & 0xff00c);
-	if (address >> 20 == 0xfee)
-		data = (data & 0xc100) | (0x90 + havoc_below(&h->random, 0x40));
+	/* KVM looks at no bits of the address but those of the destination. */
+	data = (data & 0xffffc100) | (0x90 + havoc_below(&h->random, 0x40));
 	/* No mixture of the old entry and the new one may interrupt. */
 	bar_write(h, at, 4, 0);
 	bar_write(h, at + 8, 4, data);
