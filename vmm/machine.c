@@ -211,9 +211,13 @@ int machine_run(const struct vmm_options *options)
 		.kvm_fd = -1, .serial1_fd = -1,
 	};
 	int status = STATUS_UNUSABLE;
+	char why[512];
 
 	if (!prepare(&m) && !build(&m))
 		status = run(&m);
+	/* What fails below only because of it must not take its place. */
+	snprintf(why, sizeof(why), "%s", vmm_error());
 	destroy(&m);
+	vmm_fail(EIO, "%s", why);
 	return status;
 }
