@@ -78,9 +78,15 @@ hostile_ended()
 	esac
 }
 
+# It played for its time, or to the end of its own machine: a guest may stop
+# itself (an INIT to its CPU will do), as long as the monitor says so.
 hostile_played()
 {
 	why="it said: $(said "$bad" 'havoc|viola-init|Kernel panic|viola-vmm' )"
+	if ((hostile_status == 1)) && grep -qsa "^havoc: begins" "$bad"; then
+		said "$bad" '^viola-vmm: KVM cannot go on with vCPU' | grep -q .
+		return
+	fi
 	[[ $(said "$bad" '^havoc: done') =~ rounds\ ([0-9]+) ]] && ((BASH_REMATCH[1] >= 3))
 }
 
