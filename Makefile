@@ -107,15 +107,16 @@ datadir := $(DESTDIR)$(PREFIX)/share
 dkmsdir := $(DESTDIR)/usr/src/viola-$(VERSION)
 udevdir := $(DESTDIR)/usr/lib/udev/rules.d
 
+installed := $(filter-out viola-test-% viola-havoc bench-%,$(programs) $(notdir $(scripts)))
+
 install: programs
 	install -d $(bindir) $(udevdir) $(datadir)/man/man1 \
 		$(datadir)/bash-completion/completions $(dkmsdir)
-	cp -P $(B)/bin/viola $(B)/bin/viola-* $(bindir)
+	cp -P $(addprefix $(B)/bin/,$(installed) viola-run) $(bindir)
 	install -m 644 $(wildcard Documentation/man/*.1) $(datadir)/man/man1
 	install -m 644 tools/viola/completion.bash $(datadir)/bash-completion/completions/viola
-	install -m 644 module/60-viola.rules $(udevdir)
-	cp -r Kbuild dkms.conf module include $(dkmsdir)
-	sed -i 's/@VERSION@/$(VERSION)/' $(dkmsdir)/dkms.conf
+	install -m 644 packaging/udev/60-viola.rules $(udevdir)
+	cp -r Kbuild packaging/dkms.conf module include $(dkmsdir)
 
 clean:
 	rm -rf $(B)
