@@ -205,10 +205,30 @@ if ! build/bin/viola-mkinitramfs --kernel "$kernel" --output "$dir/initrd" \
 	printf 'not ok - initramfs can be made\n0 passed, 1 failed, 0 skipped\n'
 	exit 1
 fi
-status=0
-VIOLA_HOSTILE_VMM=$vmm build/bin/viola lab --quiet --kernel "$kernel" --timeout 560 \
-	--log "$dir/lab-kernel.log" -- bash "$self" --inside "${1-e1000 virtio vhost viola}" \
-	"${VIOLA_SEED-$((RANDOM + 1))}" </dev/null >"$dir/out" 2>"$dir/err" || status=$?
+run_lab()
+{
+	status=0
+	VIOLA_HOSTILE_VMM=$vmm build/bin/viola lab --quiet --kernel "$kernel" --timeout 560 \
+		--log "$dir/lab-kernel.log" -- bash "$self" --inside "$1" "$2" \
+		</dev/null >"$dir/out" 2>"$dir/err" || status=$?
+}
+
+# Nested guests of the emulated machine die now and then with no device involved
+# (Documentation/lab.md): that is said, and the run repeated, once. A fault of
+# ours, with the same seed, comes again.
+emulator_failed()
+{
+	((status == 70 || status == 125)) || grep -q 'took a triple fault' "$dir/out"
+}
+
+paths=${1-e1000 virtio vhost viola}
+seed=${VIOLA_SEED-$((RANDOM + 1))}
+run_lab "$paths" "$seed"
+if emulator_failed; then
+	printf '# seed %d, status %d: a nested machine died; repeated. It said:\n' "$seed" "$status"
+	{ grep '^not ok' "$dir/out"; tail -n 5 "$dir/err"; } | sed 's/^/#   /'
+	run_lab "$paths" "$seed"
+fi
 while IFS= read -r line; do
 	case $line in
 	"ok - "*) ((passed++)) ;;
