@@ -187,6 +187,14 @@ fi
 # --- outside --------------------------------------------------------------------
 
 cd "$top" || exit 1
+# Two nested guests at once are more than an emulated SVM survives: either of
+# them ends in a triple fault, or the lab's kernel does, whatever the path.
+if [[ ! -e /sys/module/kvm_amd && ! -e /sys/module/kvm_intel && ! ${VIOLA_HOSTILE-} ]]; then
+	printf 'ok - a hostile guest beside a good one # skip needs KVM of hardware for the lab; %s\n' \
+		"VIOLA_HOSTILE=1 tries it all the same"
+	printf '0 passed, 0 failed, 1 skipped\n'
+	exit
+fi
 passed=0
 failed=0
 mkdir -p "$dir"
@@ -213,22 +221,7 @@ run_lab()
 		</dev/null >"$dir/out" 2>"$dir/err" || status=$?
 }
 
-# Nested guests of the emulated machine die now and then with no device involved
-# (Documentation/lab.md): that is said, and the run repeated, once. A fault of
-# ours, with the same seed, comes again.
-emulator_failed()
-{
-	((status == 70 || status == 125)) || grep -q 'took a triple fault' "$dir/out"
-}
-
-paths=${1-e1000 virtio vhost viola}
-seed=${VIOLA_SEED-$((RANDOM + 1))}
-run_lab "$paths" "$seed"
-if emulator_failed; then
-	printf '# seed %d, status %d: a nested machine died; repeated. It said:\n' "$seed" "$status"
-	{ grep '^not ok' "$dir/out"; tail -n 5 "$dir/err"; } | sed 's/^/#   /'
-	run_lab "$paths" "$seed"
-fi
+run_lab "${1-e1000 virtio vhost viola}" "${VIOLA_SEED-$((RANDOM + 1))}"
 while IFS= read -r line; do
 	case $line in
 	"ok - "*) ((passed++)) ;;
