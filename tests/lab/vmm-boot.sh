@@ -180,6 +180,15 @@ fi
 
 # --- outside ----------------------------------------------------------------------
 
+# Guests with several CPUs end in triple faults in an idle machine whose SVM is
+# emulated (Documentation/lab.md).
+if [[ ! -e /sys/module/kvm_amd && ! -e /sys/module/kvm_intel && ! ${VIOLA_HOSTILE-} ]]; then
+	printf 'ok - guests with several CPUs # skip needs KVM of hardware for the lab; %s\n' \
+		"VIOLA_HOSTILE=1 tries it all the same"
+	printf '0 passed, 0 failed, 1 skipped\n'
+	exit
+fi
+
 mkdir -p "$work"
 make_initramfs
 
