@@ -21,15 +21,10 @@ static bool is_packet(struct viola_backend *b)
 	return true;
 }
 
-static bool is_tun(struct viola_backend *b)
+/* What tun and tap answer for a file of theirs; either may be an error. */
+static bool is_ringed(struct viola_backend *b, struct socket *sock, struct ptr_ring *ring)
 {
-	struct socket *sock = tun_get_socket(b->file);
-	struct ptr_ring *ring;
-
-	if (IS_ERR(sock))
-		return false;
-	ring = tun_get_tx_ring(b->file);
-	if (IS_ERR(ring))
+	if (IS_ERR(sock) || IS_ERR(ring))
 		return false;
 	b->sock = sock;
 	b->ring = ring;
@@ -38,21 +33,14 @@ static bool is_tun(struct viola_backend *b)
 	return true;
 }
 
+static bool is_tun(struct viola_backend *b)
+{
+	return is_ringed(b, tun_get_socket(b->file), tun_get_tx_ring(b->file));
+}
+
 static bool is_tap(struct viola_backend *b)
 {
-	struct socket *sock = tap_get_socket(b->file);
-	struct ptr_ring *ring;
-
-	if (IS_ERR(sock))
-		return false;
-	ring = tap_get_ptr_ring(b->file);
-	if (IS_ERR(ring))
-		return false;
-	b->sock = sock;
-	b->ring = ring;
-	b->batches = true;
-	b->headroom = sock_flag(sock->sk, SOCK_XDP) ? XDP_PACKET_HEADROOM : 0;
-	return true;
+	return is_ringed(b, tap_get_socket(b->file), tap_get_ptr_ring(b->file));
 }
 
 static bool (*const kinds[])(struct viola_backend *b) = { is_packet, is_tun, is_tap };
