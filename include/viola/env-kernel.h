@@ -8,6 +8,7 @@
 #include <linux/compiler.h>
 #include <linux/errno.h>
 #include <linux/minmax.h>
+#include <linux/prefetch.h>
 #include <linux/string.h>
 #include <linux/types.h>
 #include <linux/virtio_ring.h>
@@ -18,5 +19,8 @@
 #define viola_wmb() virt_wmb()
 #define viola_load_acquire(p) virt_load_acquire(p)
 #define viola_store_release(p, v) virt_store_release(p, v)
+
+#define viola_outline noinline __maybe_unused
+#define viola_prefetch(p) prefetch(p)
 
 #endif

@@ -68,4 +68,7 @@ typedef int64_t s64;
 #define viola_load_acquire(p) __atomic_load_n(p, __ATOMIC_ACQUIRE)
 #define viola_store_release(p, v) __atomic_store_n(p, v, __ATOMIC_RELEASE)
 
+#define viola_outline __attribute__((noinline, unused))
+#define viola_prefetch(p) __builtin_prefetch(p)
+
 #endif

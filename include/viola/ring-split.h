@@ -6,29 +6,6 @@
 #ifndef VIOLA_RING_SPLIT_H
 #define VIOLA_RING_SPLIT_H
 
-/* Breaks the ring; the first cause stays. Always -EPROTO. */
-static inline int viola_ring_fail(struct viola_ring *ring, enum viola_ring_error error)
-{
-	if (ring->error == VIOLA_RING_OK)
-		ring->error = error;
-	return -EPROTO;
-}
-
-static inline bool viola_ring_in_flight(const struct viola_ring *ring, u16 id)
-{
-	return ring->in_flight[id / 64] >> (id % 64) & 1;
-}
-
-static inline void viola_ring_set_in_flight(struct viola_ring *ring, u16 id)
-{
-	ring->in_flight[id / 64] |= 1ull << (id % 64);
-}
-
-static inline void viola_ring_clear_in_flight(struct viola_ring *ring, u16 id)
-{
-	ring->in_flight[id / 64] &= ~(1ull << (id % 64));
-}
-
 /*
  * The event fields lie behind the rings' entries (2.7.6, 2.7.8), past what
  * the uapi structures declare.
@@ -51,25 +28,6 @@ static inline __le16 *viola_split_avail_idx(const struct viola_ring *ring)
 static inline __le16 *viola_split_used_idx(const struct viola_ring *ring)
 {
 	return (__le16 *)((u8 *)ring->used + 2);
-}
-
-static inline int viola_split_init(struct viola_ring *ring, const struct viola_ring_config *cfg)
-{
-	if (!viola_ring_num_valid(cfg->num) || (uintptr_t)cfg->desc % 16 ||
-	    (uintptr_t)cfg->driver % 2 || (uintptr_t)cfg->device % 4)
-		return -EINVAL;
-	memset(ring, 0, sizeof(*ring));
-	memset(cfg->in_flight, 0, viola_ring_in_flight_words(cfg->num) * sizeof(u64));
-	ring->desc = cfg->desc;
-	ring->avail = cfg->driver;
-	ring->used = cfg->device;
-	ring->mem = cfg->mem;
-	ring->in_flight = cfg->in_flight;
-	ring->num = cfg->num;
-	ring->mask = (u16)(cfg->num - 1);
-	ring->event_idx = cfg->event_idx;
-	ring->indirect = cfg->indirect;
-	return 0;
 }
 
 static inline void viola_split_set_base(struct viola_ring *ring, u16 next_avail)
@@ -101,144 +59,6 @@ static inline int viola_split_available(struct viola_ring *ring)
 	return viola_split_look(ring);
 }
 
-/* One descriptor, loaded once. */
-struct viola_desc {
-	u64 addr;
-	u32 len;
-	u16 flags;
-	u16 next;
-};
-
-/*
- * Two 64-bit loads instead of four: the fields cannot tear against each
- * other in a way that matters, as each is checked on its own.
- */
-static inline struct viola_desc viola_desc_load(const void *at)
-{
-	const u64 *word = at;
-	u64 lo = le64_to_cpu((__force __le64)READ_ONCE(word[0]));
-	u64 hi = le64_to_cpu((__force __le64)READ_ONCE(word[1]));
-
-	return (struct viola_desc){
-		.addr = lo,
-		.len = (u32)hi,
-		.flags = (u16)(hi >> 32),
-		.next = (u16)(hi >> 48),
-	};
-}
-
-/*
- * A chain while it is walked. The counts live in a local, not in the caller's
- * chain: a store to a piece could change the latter for all the compiler knows,
- * and it would load and store them around each descriptor.
- */
-struct viola_walk {
-	struct viola_seg *seg; /* room for .room pieces more */
-	u64 *seg_gpa;
-	u32 room;
-	u32 nout, nin;
-	u32 out_len, in_len;
-};
-
-/* Adds the bytes that @d describes to @walk. */
-static __always_inline int viola_walk_add(struct viola_ring *ring, struct viola_walk *walk,
-					  struct viola_desc d)
-{
-	bool in = d.flags & VRING_DESC_F_WRITE;
-	u32 n;
-
-	if (unlikely(!in && walk->nin))
-		return viola_ring_fail(ring, VIOLA_RING_ORDER);
-	if (unlikely(d.len > ~(in ? walk->in_len : walk->out_len)))
-		return viola_ring_fail(ring, VIOLA_RING_TOO_LONG);
-	if (likely(viola_mem_seg(ring->mem, ring->hint, d.addr, d.len, walk->seg, walk->room))) {
-		if (walk->seg_gpa)
-			*walk->seg_gpa = d.addr;
-		n = 1;
-	} else {
-		int ret = viola_mem_segs(ring->mem, &ring->hint, d.addr, d.len, walk->seg,
-					 walk->seg_gpa, walk->room);
-
-		if (unlikely(ret < 0))
-			return viola_ring_fail(ring, ret == -EFAULT ? VIOLA_RING_ADDRESS :
-								      VIOLA_RING_TOO_LONG);
-		n = (u32)ret;
-	}
-	walk->seg += n;
-	if (walk->seg_gpa)
-		walk->seg_gpa += n;
-	walk->room -= n;
-	if (in) {
-		walk->nin += n;
-		walk->in_len += d.len;
-	} else {
-		walk->nout += n;
-		walk->out_len += d.len;
-	}
-	return 0;
-}
-
-/*
- * Walks the indirect table that @table describes (2.7.5.3). Bounded by the
- * table's own length; the table is read in place, or piecewise where it
- * crosses extents or is not aligned for the loads.
- */
-static __always_inline int viola_walk_indirect(struct viola_ring *ring, struct viola_walk *walk,
-					       const struct viola_desc *table)
-{
-	const u8 *mapped = NULL;
-	u32 count = table->len / 16, index = 0, seen;
-	s32 at;
-
-	if (unlikely(!ring->indirect))
-		return viola_ring_fail(ring, VIOLA_RING_INDIRECT_OFF);
-	/* 2.7.5.3.1; the device ignores WRITE on the descriptor itself. */
-	if (unlikely(table->flags & VRING_DESC_F_NEXT))
-		return viola_ring_fail(ring, VIOLA_RING_INDIRECT_NEXT);
-	if (unlikely(!count || table->len % 16 || count > VIOLA_RING_MAX_SIZE))
-		return viola_ring_fail(ring, VIOLA_RING_INDIRECT_SIZE);
-
-	at = viola_mem_find(ring->mem, table->addr, ring->table_hint);
-	if (unlikely(at < 0))
-		return viola_ring_fail(ring, VIOLA_RING_ADDRESS);
-	ring->table_hint = (u32)at;
-	if (likely(viola_within(table->addr - ring->mem->ext[at].gpa, table->len,
-				ring->mem->ext[at].size))) {
-		mapped = ring->mem->ext[at].base + (table->addr - ring->mem->ext[at].gpa);
-		/* For the loads' sake: an extent need not be aligned as its gpa. */
-		if (unlikely((uintptr_t)mapped % 8))
-			mapped = NULL;
-	}
-
-	for (seen = 0; seen < count; seen++) {
-		struct viola_desc d;
-		int err;
-
-		if (likely(mapped)) {
-			d = viola_desc_load(mapped + 16 * (size_t)index);
-		} else {
-			u64 copy[2];
-
-			err = viola_mem_read(ring->mem, &ring->table_hint,
-					     table->addr + 16ull * index, copy, sizeof(copy));
-			if (unlikely(err))
-				return viola_ring_fail(ring, VIOLA_RING_ADDRESS);
-			d = viola_desc_load(copy);
-		}
-		if (unlikely(d.flags & VRING_DESC_F_INDIRECT))
-			return viola_ring_fail(ring, VIOLA_RING_INDIRECT_NESTED);
-		err = viola_walk_add(ring, walk, d);
-		if (unlikely(err))
-			return err;
-		if (!(d.flags & VRING_DESC_F_NEXT))
-			return 0;
-		if (unlikely(d.next >= count))
-			return viola_ring_fail(ring, VIOLA_RING_NEXT_RANGE);
-		index = d.next;
-	}
-	return viola_ring_fail(ring, VIOLA_RING_CHAIN_LOOP);
-}
-
 /* Walks the chain that starts at descriptor @index, below num. */
 static __always_inline int viola_split_walk(struct viola_ring *ring, struct viola_walk *walk,
 					    u16 index)
@@ -251,7 +71,7 @@ static __always_inline int viola_split_walk(struct viola_ring *ring, struct viol
 
 		/* An indirect descriptor may end a direct chain (2.7.5.3.2). */
 		if (d.flags & VRING_DESC_F_INDIRECT)
-			return viola_walk_indirect(ring, walk, &d);
+			return viola_walk_indirect(ring, walk, &d, false);
 		err = viola_walk_add(ring, walk, d);
 		if (unlikely(err))
 			return err;
@@ -264,37 +84,54 @@ static __always_inline int viola_split_walk(struct viola_ring *ring, struct viol
 	return viola_ring_fail(ring, VIOLA_RING_CHAIN_LOOP);
 }
 
-static inline int viola_split_pop(struct viola_ring *ring, struct viola_chain *chain)
+/* Loads and checks the next available head. 1: *@head is it; 0: none; -EPROTO. */
+static __always_inline int viola_split_head(struct viola_ring *ring, u16 *head)
 {
-	struct viola_walk walk = {
-		.seg = chain->seg,
-		.seg_gpa = chain->seg_gpa,
-		.room = chain->seg_max,
-	};
 	int ret = viola_split_available(ring);
-	u16 head;
 
 	if (ret <= 0)
 		return ret;
-	head = le16_to_cpu((__force __le16)READ_ONCE(
+	*head = le16_to_cpu((__force __le16)READ_ONCE(
 		ring->avail->ring[ring->next_avail & ring->mask]));
-	if (unlikely(head >= ring->num))
+	if (unlikely(*head >= ring->num))
 		return viola_ring_fail(ring, VIOLA_RING_HEAD_RANGE);
-	if (unlikely(viola_ring_in_flight(ring, head)))
+	if (unlikely(viola_ring_in_flight(ring, *head)))
 		return viola_ring_fail(ring, VIOLA_RING_HEAD_IN_FLIGHT);
+	return 1;
+}
 
-	ret = viola_split_walk(ring, &walk, head);
-	if (unlikely(ret))
+/*
+ * Takes the next chain, with its pieces or without a look at them. In line, as
+ * the calls below are each in one place of a device, and of ring-queue.h: the
+ * compiler keeps what they work on in registers there.
+ */
+static __always_inline int viola_split_pop_as(struct viola_ring *ring, struct viola_chain *chain,
+					      bool look)
+{
+	struct viola_walk walk = viola_walk_start(ring, chain);
+	u16 head;
+	int ret = viola_split_head(ring, &head);
+
+	if (ret <= 0)
 		return ret;
-	chain->id = head;
-	chain->slots = 1;
-	chain->nout = walk.nout;
-	chain->nin = walk.nin;
-	chain->out_len = walk.out_len;
-	chain->in_len = walk.in_len;
-	viola_ring_set_in_flight(ring, head);
+	if (look) {
+		ret = viola_split_walk(ring, &walk, head);
+		if (unlikely(ret))
+			return ret;
+	}
+	viola_walk_take(ring, chain, &walk, head, 1);
 	ring->next_avail++;
 	return 1;
+}
+
+static inline int viola_split_pop(struct viola_ring *ring, struct viola_chain *chain)
+{
+	return viola_split_pop_as(ring, chain, true);
+}
+
+static inline int viola_split_skip(struct viola_ring *ring, struct viola_chain *chain)
+{
+	return viola_split_pop_as(ring, chain, false);
 }
 
 static inline void viola_split_unpop(struct viola_ring *ring, u16 id, u16 slots)
@@ -303,13 +140,19 @@ static inline void viola_split_unpop(struct viola_ring *ring, u16 id, u16 slots)
 	ring->next_avail -= slots;
 }
 
-static inline void viola_split_push(struct viola_ring *ring, u16 id, u32 written)
+/* Writes the used entry of @id, not yet visible. */
+static __always_inline void viola_split_put_used(struct viola_ring *ring, u16 id, u32 written)
 {
 	struct vring_used_elem *elem = &ring->used->ring[ring->next_used & ring->mask];
 
-	viola_ring_clear_in_flight(ring, id);
 	WRITE_ONCE(elem->id, (__force __virtio32)cpu_to_le32(id));
 	WRITE_ONCE(elem->len, (__force __virtio32)cpu_to_le32(written));
+}
+
+static inline void viola_split_push(struct viola_ring *ring, u16 id, u32 written)
+{
+	viola_split_put_used(ring, id, written);
+	viola_ring_clear_in_flight(ring, id);
 	ring->next_used++;
 	/* Once round without a needs_call(): what was signalled is no mark now. */
 	if (unlikely(ring->next_used == ring->signalled))
@@ -332,6 +175,8 @@ static inline bool viola_split_needs_call(struct viola_ring *ring)
 		return false;
 	ring->signalled = ring->next_used;
 	ring->signalled_valid = true;
+	if (unlikely(ring->notify_on_empty) && ring->avail_seen == ring->next_avail)
+		return true;
 	/* (D) the publish before, the driver's event field after. */
 	viola_mb();
 	if (!ring->event_idx)
@@ -380,6 +225,34 @@ static inline void viola_split_disable_kick(struct viola_ring *ring)
 	if (!ring->event_idx)
 		WRITE_ONCE(ring->used->flags,
 			   (__force __virtio16)cpu_to_le16(VRING_USED_F_NO_NOTIFY));
+}
+
+static inline void viola_split_prefetch(const struct viola_ring *ring, u32 n)
+{
+	u16 at = ring->next_avail;
+
+	for (; n && at != ring->avail_seen; n--, at++) {
+		u16 head = le16_to_cpu((__force __le16)READ_ONCE(
+			ring->avail->ring[at & ring->mask]));
+
+		viola_prefetch(&ring->desc[head & ring->mask]);
+	}
+}
+
+static inline u32 viola_split_used_spans(const struct viola_ring *ring, u16 since,
+					 struct viola_ring_span *span)
+{
+	u32 n = (u16)(ring->next_used - since), start = since & ring->mask, nr = 0, part;
+
+	if (!n)
+		return 0;
+	n = min(n, ring->num);
+	part = min(n, ring->num - start);
+	span[nr++] = (struct viola_ring_span){ .off = 4 + 8ull * start, .len = 8ull * part };
+	if (part < n)
+		span[nr++] = (struct viola_ring_span){ .off = 4, .len = 8ull * (n - part) };
+	span[nr++] = (struct viola_ring_span){ .off = 2, .len = 2 };
+	return nr;
 }
 
 #endif

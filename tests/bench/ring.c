@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What the device side of a split ring costs: pop, push and publish, and the
+ * What the device side of a ring costs: pop, push and publish, and the
  * question needs_call(), on a ring whose driver takes no time.
  *
  * The ring is full of the same buffers all the time: every entry names its own
  * head, so one store to the available index makes all of them available anew.
+ * The driver of a packed ring has to write each descriptor anew: that is part of
+ * what is measured there, some 5 instructions each.
  * Payload is not touched.
  *
  *   bench-ring                     table of nanoseconds, best of REPEATS
@@ -33,6 +35,7 @@ struct shape {
 	bool scattered; /* each chain's payload in another extent than the last's */
 	u32 batch; /* chains per publish */
 	bool ask; /* needs_call() after each publish */
+	bool packed, in_order;
 };
 
 static const struct shape shapes[] = {
@@ -47,6 +50,12 @@ static const struct shape shapes[] = {
 	{ "indirect-2/batch-32/scattered", 2, true, true, 32, false },
 	{ "direct-1/batch-1/call", 1, false, false, 1, true },
 	{ "direct-1/batch-32/call", 1, false, false, 32, true },
+	{ "split-in-order-1/batch-32", 1, false, false, 32, false, false, true },
+	{ "packed-1/batch-1", 1, false, false, 1, false, true },
+	{ "packed-1/batch-32", 1, false, false, 32, false, true },
+	{ "packed-2/batch-32", 2, false, false, 32, false, true },
+	{ "packed-1/batch-1/call", 1, false, false, 1, true, true },
+	{ "packed-in-order-1/batch-32", 1, false, false, 32, false, true, true },
 };
 
 struct bench {
@@ -54,6 +63,8 @@ struct bench {
 	struct viola_mem mem;
 	struct viola_ring ring;
 	u64 in_flight[NUM / 64];
+	struct viola_ring_record record[NUM];
+	u16 drive; /* packed: where the driver stands */
 	struct vring_desc *desc;
 	__le16 *avail;
 	u8 *used;
@@ -138,11 +149,17 @@ static void setup(struct bench *b, const struct shape *s)
 		.device = b->used,
 		.mem = &b->mem,
 		.in_flight = b->in_flight,
+		.packed = s->packed,
+		.in_order = s->in_order,
+		.record = b->record,
 	};
 	if (viola_ring_init(&b->ring, &cfg))
 		abort();
 	/* An event far behind: the question is asked, the answer is no. */
 	b->avail[2 + NUM] = cpu_to_le16(0x8000);
+	if (s->packed)
+		b->avail[1] = cpu_to_le16(VRING_PACKED_EVENT_FLAG_DISABLE);
+	b->drive = b->ring.next_avail;
 }
 
 static void teardown(struct bench *b)
@@ -156,6 +173,28 @@ static void teardown(struct bench *b)
 	free(b->used);
 }
 
+/* Makes a packed ring's buffers available anew, in the order they came back. */
+static void __attribute__((noinline)) offer_packed(struct bench *b, const struct shape *s)
+{
+	u32 i, k;
+
+	for (i = 0; i < b->chains; i++) {
+		for (k = 0; k < s->descs; k++) {
+			struct vring_packed_desc *d =
+				&b->ring.packed_desc[b->drive & VIOLA_PACKED_OFFSET];
+			u16 flags = b->drive & VIOLA_PACKED_WRAP ? VIOLA_PACKED_AVAIL :
+								   VIOLA_PACKED_USED;
+
+			d->addr = cpu_to_le64(i * 128 + 64 * k);
+			d->len = cpu_to_le32(64);
+			d->id = cpu_to_le16((u16)i);
+			d->flags = cpu_to_le16((u16)(flags | (k ? VRING_DESC_F_WRITE : 0) |
+						(k + 1 < s->descs ? VRING_DESC_F_NEXT : 0)));
+			b->drive = viola_packed_advance(&b->ring, b->drive, 1);
+		}
+	}
+}
+
 /* Handles the whole ring @rounds times; returns the descriptors handled. */
 static u64 __attribute__((noinline)) work(struct bench *b, const struct shape *s, u32 rounds)
 {
@@ -167,7 +206,10 @@ static u64 __attribute__((noinline)) work(struct bench *b, const struct shape *s
 
 	while (rounds--) {
 		idx = (u16)(idx + b->chains);
-		viola_store_release(b->avail + 1, cpu_to_le16(idx));
+		if (s->packed)
+			offer_packed(b, s);
+		else
+			viola_store_release(b->avail + 1, cpu_to_le16(idx));
 		while (viola_ring_pop(&b->ring, &chain) == 1) {
 			descs += s->descs;
 			viola_ring_push(&b->ring, chain.id, chain.in_len);

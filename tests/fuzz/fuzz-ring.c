@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 // fuzz-flags: -max_len=2048
 /*
- * The device side of a split ring against a driver that does anything.
+ * The device side of a ring against a driver that does anything: of a split one
+ * here, of every other kind where fuzz-ring-packed.c includes this.
  *
  * An input is a configuration and a program: steps of the driver (poke shared
  * memory, write descriptors, move the index) between steps of the device (pop,
  * push, unpop, …). Where the configuration says so, memory also changes under
  * the device's hands: every location it loads through READ_ONCE() or an
  * acquire is scrambled right after the load, so that a value fetched a second
- * time is never the one that was checked.
+ * time is never the one that was checked. An in-flight region is shared memory,
+ * too.
  *
  * Each part of the ring and each extent is a heap object of its exact size,
  * and each popped piece is read or written in full: AddressSanitizer is the
@@ -70,9 +72,12 @@ struct held {
 static struct {
 	struct viola_extent ext[EXTENTS];
 	struct viola_mem mem;
-	u8 *part[3]; /* desc, driver, device */
-	size_t part_size[3];
+	u8 *part[4]; /* desc, driver, device, in-flight region */
+	size_t part_size[4];
 	u32 num;
+	bool packed, in_order, tracked;
+	u16 drive; /* packed: where the driver stands */
+	struct viola_ring_record *record;
 	bool event_idx, indirect, hostile;
 	u64 *in_flight;
 	struct viola_ring ring;
@@ -98,9 +103,9 @@ static void after_load(const volatile void *at, unsigned int size)
 	if (!m.hostile)
 		return;
 	/* Shared memory only: what is on the stack is the device's own copy. */
-	for (i = 0; i < 3 + EXTENTS; i++) {
-		u8 *base = i < 3 ? m.part[i] : m.ext[i - 3].base;
-		size_t room = i < 3 ? m.part_size[i] : layout[i - 3].size;
+	for (i = 0; i < 4 + EXTENTS; i++) {
+		u8 *base = i < 4 ? m.part[i] : m.ext[i - 4].base;
+		size_t room = i < 4 ? m.part_size[i] : layout[i - 4].size;
 		u32 k;
 
 		if (byte < base || byte >= base + room)
@@ -172,6 +177,10 @@ static struct vring_desc take_desc(struct input *in)
 	d.len = cpu_to_le32(take_len(in));
 	d.flags = cpu_to_le16(flags);
 	d.next = cpu_to_le16(next);
+	if (m.packed) { /* the two change places, and next is an id */
+		d.next = cpu_to_le16(flags);
+		d.flags = cpu_to_le16(next & 0x80 ? next : next % m.num);
+	}
 	return d;
 }
 
@@ -187,7 +196,7 @@ static void poke(u8 *base, size_t size, size_t off, struct input *in)
 
 static void step_poke_ring(struct input *in)
 {
-	u8 part = take8(in) % 3;
+	u8 part = take8(in) % (m.tracked ? 4 : 3);
 
 	poke(m.part[part], m.part_size[part], take16(in) % m.part_size[part], in);
 }
@@ -220,19 +229,42 @@ static void step_table(struct input *in)
 	}
 }
 
+/* One more descriptor where the driver stands, as a driver would write it. */
+static void offer_packed(struct input *in)
+{
+	struct vring_desc d = take_desc(in);
+	u16 flags = le16_to_cpu(d.next) & ~(VIOLA_PACKED_AVAIL | VIOLA_PACKED_USED);
+
+	flags |= m.drive & VIOLA_PACKED_WRAP ? VIOLA_PACKED_AVAIL : VIOLA_PACKED_USED;
+	d.next = cpu_to_le16(flags);
+	memcpy(m.part[0] + 16 * (m.drive & VIOLA_PACKED_OFFSET), &d, sizeof(d));
+	m.drive = viola_packed_advance(&m.ring, m.drive, 1);
+}
+
 static void step_offer(struct input *in)
 {
 	__le16 *avail = (__le16 *)m.part[1];
-	u16 idx = le16_to_cpu(avail[1]);
-	u8 head = take8(in);
+	u16 idx;
+	u8 head;
 
+	if (m.packed) {
+		offer_packed(in);
+		return;
+	}
+	idx = le16_to_cpu(avail[1]);
+	head = take8(in);
 	avail[2 + (idx & (m.num - 1))] = cpu_to_le16(head & 0x80 ? head * 257 : head % m.num);
 	avail[1] = cpu_to_le16((u16)(idx + 1));
 }
 
 static void step_index(struct input *in)
 {
-	((__le16 *)m.part[1])[1] = cpu_to_le16(take16(in));
+	u16 idx = take16(in);
+
+	if (m.packed)
+		m.drive = (u16)((idx & VIOLA_PACKED_OFFSET) % m.num | (idx & VIOLA_PACKED_WRAP));
+	else
+		((__le16 *)m.part[1])[1] = cpu_to_le16(idx);
 }
 
 /* --- the device's steps ------------------------------------------------------ */
@@ -244,7 +276,7 @@ static void check_chain(const struct viola_chain *c)
 	u8 sum = 0;
 
 	check(c->id < m.num);
-	check(c->slots == 1);
+	check(m.packed ? c->slots && c->slots <= m.num : c->slots == 1);
 	check(n <= c->seg_max && c->nout <= c->seg_max);
 	for (i = 0; i < n; i++) {
 		const struct viola_seg *s = &c->seg[i];
@@ -283,6 +315,13 @@ static void step_pop(struct input *in)
 		.seg_max = SEGS,
 	};
 	ret = viola_ring_pop(&m.ring, &h->chain);
+	if (ret == -ENOBUFS) {
+		check(!viola_ring_broken(&m.ring) && viola_ring_base(&m.ring) == base);
+		ret = viola_ring_skip(&m.ring, &h->chain);
+		check(ret != 0 || (m.packed && m.hostile));
+		if (ret == 1)
+			check(!h->chain.nout && !h->chain.nin);
+	}
 	check(ret == 1 || ret == 0 || ret == -EPROTO);
 	check((ret == -EPROTO) == viola_ring_broken(&m.ring));
 	check(!was_broken || ret == -EPROTO);
@@ -290,7 +329,10 @@ static void step_pop(struct input *in)
 		check(viola_ring_base(&m.ring) == base);
 		return;
 	}
-	check(viola_ring_base(&m.ring) == (u16)(base + 1));
+	if (m.packed)
+		check((viola_ring_base(&m.ring) & VIOLA_PACKED_OFFSET) < m.num);
+	else if (!m.tracked) /* else it may be one that was taken before */
+		check(viola_ring_base(&m.ring) == (u16)(base + 1));
 	check_chain(&h->chain);
 	for (i = 0; i < m.nr_held; i++)
 		check(m.held[i].chain.id != h->chain.id);
@@ -334,11 +376,20 @@ static void step_unpop(struct input *in)
 
 static void step_publish(struct input *in)
 {
+	u16 since = viola_ring_used_index(&m.ring);
+	struct viola_ring_span span[VIOLA_RING_SPANS];
 	__le16 idx;
+	u32 n;
 
 	viola_ring_publish(&m.ring);
+	n = viola_ring_used_spans(&m.ring, since, span);
+	check(n <= VIOLA_RING_SPANS);
+	while (n--)
+		check(viola_within(span[n].off, span[n].len, m.part_size[span[n].desc ? 0 : 2]));
+	if (m.packed || m.in_order || m.tracked)
+		return;
 	memcpy(&idx, m.part[2] + 2, 2);
-	check(le16_to_cpu(idx) == m.ring.next_used);
+	check(le16_to_cpu(idx) == viola_ring_used_index(&m.ring));
 }
 
 static void step_needs_call(struct input *in)
@@ -373,6 +424,9 @@ static void step_reset(struct input *in)
 {
 	struct viola_ring_config cfg = {
 		.num = m.num,
+		.packed = m.packed,
+		.in_order = m.in_order,
+		.record = m.record,
 		.event_idx = m.event_idx,
 		.indirect = m.indirect,
 		.desc = m.part[0],
@@ -387,6 +441,21 @@ static void step_reset(struct input *in)
 	m.pops = 0;
 	if (take8(in) & 1)
 		viola_ring_set_base(&m.ring, take16(in));
+	m.drive = m.ring.next_avail;
+	if (m.tracked) {
+		int ret;
+
+		cfg.inflight = m.part[3];
+		check(viola_ring_init(&m.ring, &cfg) == 0);
+		ret = viola_ring_recover(&m.ring);
+		check(ret == -EINVAL || (ret >= 0 && (u32)ret <= m.num));
+		if (ret < 0) {
+			memset(m.part[3], 0, m.part_size[3]);
+			check(viola_ring_init(&m.ring, &cfg) == 0);
+			check(viola_ring_recover(&m.ring) == 0 || m.hostile);
+		}
+		m.drive = m.ring.next_avail;
+	}
 }
 
 static void (*const steps[])(struct input *in) = {
@@ -413,6 +482,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	memset(&m, 0, sizeof(m));
 	m.num = 1u << (how & 7);
+#ifdef EVERY_KIND
+	i = take8(&in);
+	m.packed = !(i & 1);
+	m.in_order = i & 2;
+	m.tracked = i & 4;
+	if (m.packed && i & 8)
+		m.num = 1 + (i >> 4) * 5;
+#endif
 	m.event_idx = how & 8;
 	m.indirect = how & 16;
 	m.noise = how;
@@ -428,8 +505,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	m.part_size[0] = viola_ring_desc_size(m.num);
 	m.part_size[1] = viola_ring_driver_size(m.num);
 	m.part_size[2] = viola_ring_device_size(m.num);
-	for (i = 0; i < 3; i++)
+	if (m.packed) {
+		m.part_size[0] = viola_packed_desc_size(m.num);
+		m.part_size[1] = viola_packed_driver_size(m.num);
+		m.part_size[2] = viola_packed_device_size(m.num);
+	}
+	m.part_size[3] = m.tracked ? viola_inflight_size(m.num, m.packed) : 1;
+	for (i = 0; i < 4; i++)
 		m.part[i] = exactly(m.part_size[i]);
+	if (m.packed || m.in_order || m.tracked)
+		m.record = exactly(m.num * sizeof(*m.record));
 	m.in_flight = exactly(viola_ring_in_flight_words(m.num) * sizeof(u64));
 	for (i = 0; i < HELD_MAX; i++) {
 		m.held[i].seg = exactly(SEGS * sizeof(struct viola_seg));
@@ -446,7 +531,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		free(m.held[i].seg_gpa);
 	}
 	free(m.in_flight);
-	for (i = 0; i < 3; i++)
+	free(m.record);
+	for (i = 0; i < 4; i++)
 		free(m.part[i]);
 	for (i = 0; i < EXTENTS; i++)
 		free(m.ext[i].base);

@@ -658,7 +658,13 @@ static void more_pieces_than_the_caller_takes(struct kunit *test)
 	for (i = 0; i < 3; i++)
 		put_desc(&f->desc[i], RAM_GPA, 1, i < 2 ? VRING_DESC_F_NEXT : 0, i + 1);
 	offer(f, 0);
-	expect_broken(test, f, VIOLA_RING_TOO_LONG);
+	KUNIT_EXPECT_EQ(test, viola_ring_pop(&f->ring, &f->chain), -ENOBUFS);
+	KUNIT_EXPECT_FALSE(test, viola_ring_broken(&f->ring));
+	KUNIT_ASSERT_EQ(test, viola_ring_skip(&f->ring, &f->chain), 1);
+	viola_ring_push(&f->ring, f->chain.id, 0);
+	viola_ring_publish(&f->ring);
+	KUNIT_EXPECT_EQ(test, used_idx(f), (u16)1);
+	KUNIT_EXPECT_EQ(test, used_word(f, 0, 1), 0u);
 }
 
 /* Lengths whose sum does not fit must not come out as a small one. */
@@ -846,6 +852,12 @@ static void noise_stays_inside(struct kunit *test)
 			int got = viola_ring_pop(&f->ring, &f->chain);
 			size_t total;
 
+			/* Not a fault: the room is of this test's choosing. */
+			if (got == -ENOBUFS) {
+				KUNIT_ASSERT_EQ(test, viola_ring_skip(&f->ring, &f->chain), 1);
+				viola_ring_push(&f->ring, f->chain.id, 0);
+				continue;
+			}
 			if (got < 0)
 				refused++;
 			if (got <= 0)

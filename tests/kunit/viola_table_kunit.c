@@ -96,7 +96,7 @@ static u32 count_pinned(struct page **pages)
 	u32 i, n = 0;
 
 	for (i = 0; i < PAGES; i++)
-		n += page_maybe_dma_pinned(pages[i]);
+		n += folio_maybe_dma_pinned(page_folio(pages[i]));
 	return n;
 }
 
@@ -449,6 +449,21 @@ static void table_replaces_another_within_the_limit(struct kunit *test)
 	viola_table_destroy(old);
 }
 
+/* To whoever pins. With the owner's mmap lock held for writing. */
+static void look_like_bar(struct vm_area_struct *vma, bool yes)
+{
+	const unsigned long flags = VM_IO | VM_PFNMAP;
+
+#ifdef HAVE_VM_FLAGS_SET
+	if (yes)
+		vm_flags_set(vma, flags);
+	else
+		vm_flags_clear(vma, flags);
+#else
+	vma->vm_flags = yes ? vma->vm_flags | flags : vma->vm_flags & ~flags;
+#endif
+}
+
 /* A VMM lists the BARs that it maps into the guest: holes, not errors. */
 static void table_with_device_memory(struct kunit *test)
 {
@@ -461,14 +476,14 @@ static void table_with_device_memory(struct kunit *test)
 	u32 hint = 0;
 
 	look_up(test, pages);
-	/* Split it off, then make it look like a mapped BAR to whoever pins. */
+	/* Split it off, then make it look like a mapped BAR. */
 	KUNIT_ASSERT_EQ(test, vm_munmap(bar, 2 * PAGE_SIZE), 0);
 	KUNIT_ASSERT_EQ(test,
 			vm_mmap(NULL, bar, 2 * PAGE_SIZE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS |
 				MAP_FIXED, 0), bar);
 	mmap_write_lock(owner.mm);
 	vma = find_vma(owner.mm, bar);
-	vma->vm_flags |= VM_IO | VM_PFNMAP;
+	look_like_bar(vma, true);
 	mmap_write_unlock(owner.mm);
 
 	set_region(f, 0, GPA, SPAN, f->user);
@@ -490,7 +505,7 @@ static void table_with_device_memory(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, count_pinned(pages), 0u);
 	mmap_write_lock(owner.mm);
 	vma = find_vma(owner.mm, bar);
-	vma->vm_flags &= ~(VM_IO | VM_PFNMAP);
+	look_like_bar(vma, false);
 	mmap_write_unlock(owner.mm);
 	put_pages(pages);
 }

@@ -38,13 +38,14 @@ struct model_piece {
 struct model_record {
 	bool in_flight;
 	bool table; /* described by an indirect table */
+	bool quiet; /* nothing writable */
 	u16 descs; /* descriptors it holds in the ring */
 	u64 cookie;
 };
 
 struct model_driver;
 
-/* What differs between ring layouts; the split ring is the one there is. */
+/* What differs between ring layouts. */
 struct model_layout {
 	const char *name;
 	u64 (*desc_size)(u32 num);
@@ -57,10 +58,11 @@ struct model_layout {
 	int (*reclaim)(struct model_driver *d, u16 *id, u32 *written);
 	bool (*want_call)(struct model_driver *d, u16 after);
 	void (*no_call)(struct model_driver *d);
+	u32 (*backlog)(struct model_driver *d);
 	void (*start_at)(struct model_driver *d, u16 at);
 };
 
-extern const struct model_layout model_split;
+extern const struct model_layout model_split, model_packed;
 
 struct model_driver {
 	const struct model_layout *layout;
@@ -74,10 +76,25 @@ struct model_driver {
 	u16 *next;
 	struct model_record *record; /* by id */
 
+	/*
+	 * VIRTIO_F_IN_ORDER; a test sets it after init. Descriptors are then taken
+	 * in the order they lie in, and buffers must come back in the order they
+	 * were made available in, several perhaps by one used entry.
+	 */
+	bool in_order;
+	u16 *fifo; /* ids as made available, num places */
+	u32 fifo_head, fifo_count;
+	u32 batch_left; /* buffers that the last used entry spoke for */
+	u16 batch_id; /* the last of them, and its length */
+	u32 batch_written;
+	u64 batches; /* used entries that spoke for more than one buffer */
+
+	/* Split: indices. Packed: offset, and in bit 15 the wrap counter. */
 	u16 avail; /* next available entry to write */
 	u16 exposed; /* avail as last made visible */
 	u16 asked; /* avail at the last kick_wanted() */
 	u16 used; /* next used entry to read */
+	u16 first_flags; /* packed: what exposes the entry at exposed */
 	const char *fault; /* what the device did wrong, or NULL */
 };
 
@@ -93,7 +110,7 @@ struct viola_ring_config model_driver_config(const struct model_driver *d, bool 
 /*
  * Starts the driver's side and the shared indices at index @at instead
  * of 0, with nothing in flight: the state a long-running ring reaches, so that
- * tests cross the wrap. The device follows by viola_ring_set_base(@at).
+ * tests cross the wrap. The device follows by viola_ring_set_base(d->avail).
  */
 void model_driver_start_at(struct model_driver *d, u16 at);
 
@@ -119,10 +136,14 @@ bool model_driver_kick_wanted(struct model_driver *d);
 int model_driver_reclaim(struct model_driver *d, u16 *id, u32 *written);
 
 /*
- * Asks for an interrupt once more than @after further buffers are used.
+ * Asks for an interrupt once more than @after further ring entries are used (split:
+ * buffers, packed: descriptors).
  * Returns true if that has come about meanwhile, so that none will come.
  */
 bool model_driver_want_call(struct model_driver *d, u16 after);
+
+/* Ring entries that are used and not reclaimed, in the same unit. */
+u32 model_driver_backlog(struct model_driver *d);
 
 /* Asks for no interrupts; with event indices a stray one may still come. */
 void model_driver_no_call(struct model_driver *d);
@@ -152,6 +173,12 @@ static inline __le16 *model_split_avail(const struct model_driver *d)
 static inline u8 *model_split_used(const struct model_driver *d)
 {
 	return d->device; /* 0 flags, 2 idx, 4 + 8 i ring, 4 + 8 num avail_event */
+}
+
+/* The same of the packed layout. */
+static inline struct vring_packed_desc *model_packed_desc(const struct model_driver *d, u32 i)
+{
+	return (struct vring_packed_desc *)d->desc + i;
 }
 
 #endif

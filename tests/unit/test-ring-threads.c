@@ -25,10 +25,10 @@
 
 #include "tests/unit/model-driver.h"
 
-#define CHAINS 150000u
+#define CHAINS 100000u
 #define ROUNDS 400000u
 #define ROUNDS_MIN 1000u
-#define MEETING_SECONDS 1.5
+#define MEETING_SECONDS 1.0
 #define DELAY_MAX 256u /* loops; about what it takes to see the other arrive */
 #define NUM 16u
 #define GPA 0x1000ull
@@ -42,6 +42,7 @@ struct pair {
 	struct model_driver driver;
 	struct viola_ring ring;
 	u64 in_flight[1];
+	struct viola_ring_record record[NUM];
 	int kick, call; /* eventfds */
 	u64 slept[2], notified[2]; /* driver, device */
 	const char *wrong[2];
@@ -182,18 +183,26 @@ static void *serve(void *arg)
 	return NULL;
 }
 
-static void run(bool event_idx)
+/* A ring of @layout between the two, nothing in it. */
+static void pair_init(struct pair *p, const struct model_layout *layout, bool event_idx, u64 size)
+{
+	struct viola_ring_config cfg;
+
+	model_guest_init(&p->guest);
+	model_guest_add(&p->guest, GPA, size);
+	model_driver_init(&p->driver, layout, &p->guest, NUM, event_idx);
+	cfg = model_driver_config(&p->driver, false, p->in_flight);
+	cfg.record = p->record;
+	assert_int_equal(viola_ring_init(&p->ring, &cfg), 0);
+}
+
+static void run(const struct model_layout *layout, bool event_idx)
 {
 	struct pair *p = calloc(1, sizeof(*p));
-	struct viola_ring_config cfg;
 	pthread_t driver, device;
 
 	assert_non_null(p);
-	model_guest_init(&p->guest);
-	model_guest_add(&p->guest, GPA, NUM * SLOT);
-	model_driver_init(&p->driver, &model_split, &p->guest, NUM, event_idx);
-	cfg = model_driver_config(&p->driver, false, p->in_flight);
-	assert_int_equal(viola_ring_init(&p->ring, &cfg), 0);
+	pair_init(p, layout, event_idx, NUM * SLOT);
 	p->kick = eventfd(0, 0);
 	p->call = eventfd(0, 0);
 	assert_true(p->kick >= 0 && p->call >= 0);
@@ -263,6 +272,38 @@ static void touch(const void *at, size_t off)
 	(void)*((const volatile u16 *)at + off / 2);
 }
 
+/* The same of what tells of the next available and of the next used buffer. */
+static void touch_avail(struct pair *p)
+{
+	if (viola_ring_is_packed(&p->ring))
+		touch(p->driver.desc, 16 * (viola_ring_base(&p->ring) & 0x7fffu) + 14);
+	else
+		touch(p->driver.driver, 2);
+}
+
+static void touch_used(struct pair *p)
+{
+	if (p->driver.layout == &model_packed)
+		touch(p->driver.desc, 16 * (p->driver.used & 0x7fffu) + 14);
+	else
+		touch(p->driver.device, 2);
+}
+
+/* And of each side's requests for notification. */
+static void touch_driver_event(struct pair *p)
+{
+	touch(p->driver.driver, 0);
+	if (!viola_ring_is_packed(&p->ring))
+		touch(p->driver.driver, 4 + 2 * NUM);
+}
+
+static void touch_device_event(struct pair *p)
+{
+	touch(p->driver.device, 0);
+	if (p->driver.layout != &model_packed)
+		touch(p->driver.device, 4 + 8 * NUM);
+}
+
 static void *meet_device(void *arg)
 {
 	struct meeting *m = arg;
@@ -277,15 +318,14 @@ static void *meet_device(void *arg)
 			break;
 		if (m->kick) {
 			viola_ring_disable_kick(&p->ring);
-			touch(p->driver.driver, 2); /* available index */
+			touch_avail(p);
 			gather(m);
 			delay(model_rand_below(&rand, DELAY_MAX));
 			m->saw = viola_ring_enable_kick(&p->ring) == 1;
 		} else {
 			viola_ring_pop(&p->ring, &chain);
 			viola_ring_push(&p->ring, chain.id, 0);
-			touch(p->driver.driver, 0); /* flags */
-			touch(p->driver.driver, 4 + 2 * NUM); /* used_event */
+			touch_driver_event(p);
 			gather(m);
 			delay(model_rand_below(&rand, DELAY_MAX));
 			viola_ring_publish(&p->ring);
@@ -318,8 +358,10 @@ static void meet_driver(struct meeting *m)
 			model_driver_no_call(&p->driver);
 		}
 		gather(m);
-		touch(p->driver.device, 0); /* flags */
-		touch(p->driver.device, m->kick ? 4 + 8 * NUM : 2); /* avail_event, index */
+		if (m->kick)
+			touch_device_event(p);
+		else
+			touch_used(p);
 		gather(m);
 		delay(model_rand_below(&rand, DELAY_MAX));
 		if (m->kick) {
@@ -338,19 +380,14 @@ static void meet_driver(struct meeting *m)
 	gather(m);
 }
 
-static void meet(bool event_idx, bool kick)
+static void meet(const struct model_layout *layout, bool event_idx, bool kick)
 {
 	struct pair *p = calloc(1, sizeof(*p));
 	struct meeting m = { .pair = p, .kick = kick };
-	struct viola_ring_config cfg;
 	pthread_t device;
 
 	assert_non_null(p);
-	model_guest_init(&p->guest);
-	model_guest_add(&p->guest, GPA, 4096);
-	model_driver_init(&p->driver, &model_split, &p->guest, NUM, event_idx);
-	cfg = model_driver_config(&p->driver, false, p->in_flight);
-	assert_int_equal(viola_ring_init(&p->ring, &cfg), 0);
+	pair_init(p, layout, event_idx, 4096);
 	viola_ring_needs_call(&p->ring);
 	assert_int_equal(pthread_create(&device, NULL, meet_device, &m), 0);
 	meet_driver(&m);
@@ -362,45 +399,56 @@ static void meet(bool event_idx, bool kick)
 	free(p);
 }
 
-static void meeting_for_a_call_by_flags(void **state)
+static void meetings(const struct model_layout *layout)
 {
-	meet(false, false);
+	u32 how;
+
+	for (how = 0; how < 4; how++) {
+		print_message("# %s, %s by %s\n", layout->name, how & 1 ? "kick" : "call",
+			      how & 2 ? "event index" : "flags");
+		meet(layout, how & 2, how & 1);
+	}
 }
 
-static void meeting_for_a_call_by_event_index(void **state)
+static void split_by_flags(void **state)
 {
-	meet(true, false);
+	run(&model_split, false);
 }
 
-static void meeting_for_a_kick_by_flags(void **state)
+static void split_by_event_index(void **state)
 {
-	meet(false, true);
+	run(&model_split, true);
 }
 
-static void meeting_for_a_kick_by_event_index(void **state)
+static void packed_by_flags(void **state)
 {
-	meet(true, true);
+	run(&model_packed, false);
 }
 
-static void by_flags(void **state)
+static void packed_by_event_index(void **state)
 {
-	run(false);
+	run(&model_packed, true);
 }
 
-static void by_event_index(void **state)
+static void split_meetings(void **state)
 {
-	run(true);
+	meetings(&model_split);
+}
+
+static void packed_meetings(void **state)
+{
+	meetings(&model_packed);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(by_flags),
-		cmocka_unit_test(by_event_index),
-		cmocka_unit_test(meeting_for_a_call_by_flags),
-		cmocka_unit_test(meeting_for_a_call_by_event_index),
-		cmocka_unit_test(meeting_for_a_kick_by_flags),
-		cmocka_unit_test(meeting_for_a_kick_by_event_index),
+		cmocka_unit_test(split_by_flags),
+		cmocka_unit_test(split_by_event_index),
+		cmocka_unit_test(packed_by_flags),
+		cmocka_unit_test(packed_by_event_index),
+		cmocka_unit_test(split_meetings),
+		cmocka_unit_test(packed_meetings),
 	};
 
 	return cmocka_run_group_tests_name("ring-threads", tests, NULL, NULL);

@@ -144,6 +144,17 @@ static void expect_broken(struct rig *r, enum viola_ring_error error)
 	assert_int_equal(viola_ring_base(&r->ring), base);
 }
 
+/* The next chain does not fit the caller's array; nothing else is wrong. */
+static void expect_no_room(struct rig *r)
+{
+	u16 base = viola_ring_base(&r->ring);
+
+	assert_int_equal(viola_ring_pop(&r->ring, &r->chain), -ENOBUFS);
+	assert_false(viola_ring_broken(&r->ring));
+	assert_int_equal(viola_ring_base(&r->ring), base);
+	assert_int_equal(viola_ring_available(&r->ring), 1);
+}
+
 static void expect_used(struct rig *r, u16 id, u32 written)
 {
 	u16 got_id;
@@ -409,7 +420,7 @@ static void pieces_fill_the_caller_s_array_exactly(void **state)
 	put(r, 2, B_GPA - 1, 2, READ | NEXT, 3);
 	put(r, 3, A_GPA, 1, WRITE, 0);
 	offer(r, 2);
-	expect_broken(r, VIOLA_RING_TOO_LONG);
+	expect_no_room(r);
 	rig_free(r);
 	free(two);
 	free(gpa);
@@ -909,23 +920,118 @@ static void bytes_beyond_32_bits(void **state)
 	rig_free(r);
 }
 
-static void more_pieces_than_the_device_takes(void **state)
+/* How many pieces a buffer has is also the host's doing: the ring lives on. */
+static void more_pieces_than_the_caller_has_room_for(void **state)
 {
 	struct rig *r = rig_new(128, false, true);
+	struct viola_seg *more = calloc(SEG_MAX + 1, sizeof(*more));
 	u32 i;
 
+	assert_non_null(more);
 	for (i = 0; i <= SEG_MAX; i++)
 		put(r, i, A_GPA, 1, i < SEG_MAX ? NEXT : 0, (u16)(i + 1));
 	offer(r, 0);
-	expect_broken(r, VIOLA_RING_TOO_LONG);
+	expect_no_room(r);
+	expect_no_room(r);
+	/* more room, and it is the same chain */
+	r->chain.seg = more;
+	r->chain.seg_gpa = NULL;
+	r->chain.seg_max = SEG_MAX + 1;
+	expect_pop(r);
+	assert_int_equal(r->chain.id, 0);
+	assert_int_equal(r->chain.nout, SEG_MAX + 1);
+	rig_free(r);
+	free(more);
+
+	/* no room at all, and room for nothing */
+	r = rig_new(2, false, true);
+	r->chain.seg_max = 0;
+	put(r, 0, A_GPA, 1, READ, 0);
+	put(r, 1, A_GPA, 0, READ, 0);
+	offer(r, 0);
+	expect_no_room(r);
 	rig_free(r);
 
 	r = rig_new(2, false, true);
 	for (i = 0; i <= SEG_MAX; i++)
 		put_table(r, C_GPA, i, A_GPA, 1, i < SEG_MAX ? NEXT : 0, (u16)(i + 1));
 	offer_table(r, 0, C_GPA, (SEG_MAX + 1) * 16);
-	expect_broken(r, VIOLA_RING_TOO_LONG);
+	expect_no_room(r);
 	rig_free(r);
+}
+
+/* What does not fit is taken as it is, and comes back like any other. */
+static void a_chain_is_skipped(void **state)
+{
+	struct rig *r = rig_new(4, false, false);
+
+	r->chain.seg_max = 1;
+	put(r, 0, A_GPA, 1, WRITE | NEXT, 1);
+	put(r, 1, A_GPA, 1, WRITE, 0);
+	put(r, 2, A_GPA, 7, WRITE, 0);
+	offer(r, 0);
+	offer(r, 2);
+	expect_no_room(r);
+	r->chain.nin = r->chain.nout = r->chain.in_len = r->chain.out_len = 77;
+	assert_int_equal(viola_ring_skip(&r->ring, &r->chain), 1);
+	assert_int_equal(r->chain.id, 0);
+	assert_int_equal(r->chain.nout + r->chain.nin, 0);
+	assert_int_equal(r->chain.out_len + r->chain.in_len, 0);
+	/* given back, it is next again, and still does not fit */
+	viola_ring_unpop(&r->ring, &r->chain);
+	expect_no_room(r);
+	assert_int_equal(viola_ring_skip(&r->ring, &r->chain), 1);
+	viola_ring_push(&r->ring, r->chain.id, 0);
+	viola_ring_publish(&r->ring);
+	assert_int_equal(viola_ring_used_index(&r->ring), 1);
+	expect_pop(r);
+	assert_int_equal(r->chain.id, 2);
+	assert_int_equal(r->chain.in_len, 7);
+	assert_int_equal(viola_ring_skip(&r->ring, &r->chain), 0);
+	rig_free(r);
+
+	/* a head is checked as pop checks it */
+	r = rig_new(4, false, false);
+	offer(r, 4);
+	assert_int_equal(viola_ring_skip(&r->ring, &r->chain), -EPROTO);
+	assert_int_equal(r->ring.error, VIOLA_RING_HEAD_RANGE);
+	rig_free(r);
+	r = rig_new(4, false, false);
+	offer(r, 1);
+	offer(r, 1);
+	assert_int_equal(viola_ring_skip(&r->ring, &r->chain), 1);
+	assert_int_equal(viola_ring_skip(&r->ring, &r->chain), -EPROTO);
+	assert_int_equal(r->ring.error, VIOLA_RING_HEAD_IN_FLIGHT);
+	rig_free(r);
+}
+
+/* Empty descriptors take no room, but are counted: time is bounded, too. */
+static void empty_descriptors_in_a_table_are_bounded(void **state)
+{
+	static const struct {
+		u32 num, seg_max, most;
+	} bound[] = { { 128, SEG_MAX, 128 }, { 4, SEG_MAX, SEG_MAX }, { 8, 1, 8 }, { 4, 0, 4 } };
+	u32 k, i, n;
+
+	for (k = 0; k < ARRAY_SIZE(bound); k++) {
+		for (n = bound[k].most; n <= bound[k].most + 1; n++) {
+			struct rig *r = rig_new(bound[k].num, false, true);
+
+			r->chain.seg_max = bound[k].seg_max;
+			for (i = 0; i < n; i++)
+				put_table(r, C_GPA, i, A_GPA, 0, i < n - 1 ? NEXT : 0,
+					  (u16)(i + 1));
+			/* the table itself may be longer than what is used of it */
+			offer_table(r, 0, C_GPA, (u32)C_LEN);
+			if (n == bound[k].most) {
+				expect_pop(r);
+				assert_int_equal(r->chain.nout + r->chain.nin, 0);
+			} else {
+				expect_broken(r, VIOLA_RING_TOO_LONG);
+			}
+			rig_free(r);
+		}
+	}
 }
 
 /* The first cause stays, and completions of earlier chains still get out. */
@@ -1074,6 +1180,38 @@ static void call_by_flags(void **state)
 }
 
 /* With nothing new there is nothing to interrupt for, whatever the flags say. */
+/* The driver's wish does not count once it has nothing left on offer. */
+static void call_on_empty(void **state)
+{
+	bool event_idx = false;
+	u32 i;
+
+	do {
+		struct rig *r = rig_new(8, event_idx, false);
+		struct viola_ring_config cfg =
+			model_driver_config(&r->driver, false, r->in_flight);
+
+		cfg.notify_on_empty = true;
+		assert_int_equal(viola_ring_init(&r->ring, &cfg), 0);
+		for (i = 0; i < 4; i++) {
+			put(r, i, A_GPA, 1, WRITE, 0);
+			offer(r, (u16)i);
+		}
+		model_driver_no_call(&r->driver);
+		for (i = 0; i < 4; i++) {
+			expect_pop(r);
+			viola_ring_push(&r->ring, r->chain.id, 1);
+			viola_ring_publish(&r->ring);
+			/* the very first is never withheld by event index */
+			assert_int_equal(viola_ring_needs_call(&r->ring),
+					 i == 3 || (event_idx && !i));
+		}
+		assert_false(viola_ring_needs_call(&r->ring));
+		rig_free(r);
+		event_idx = !event_idx;
+	} while (event_idx);
+}
+
 static void no_call_without_a_used_buffer(void **state)
 {
 	u32 event_idx, i;
@@ -1309,12 +1447,15 @@ int main(void)
 		cmocka_unit_test(address_is_not_memory),
 		cmocka_unit_test(address_of_part_of_a_table),
 		cmocka_unit_test(bytes_beyond_32_bits),
-		cmocka_unit_test(more_pieces_than_the_device_takes),
+		cmocka_unit_test(more_pieces_than_the_caller_has_room_for),
+		cmocka_unit_test(a_chain_is_skipped),
+		cmocka_unit_test(empty_descriptors_in_a_table_are_bounded),
 		cmocka_unit_test(a_broken_ring_still_completes),
 		cmocka_unit_test(every_error_has_words),
 		cmocka_unit_test(kick_by_flags),
 		cmocka_unit_test(kick_for_more_than_was_seen),
 		cmocka_unit_test(call_by_flags),
+		cmocka_unit_test(call_on_empty),
 		cmocka_unit_test(no_call_without_a_used_buffer),
 		cmocka_unit_test(kick_by_event_index_over_the_wrap),
 		cmocka_unit_test(kick_by_event_index_covers_a_batch),
