@@ -33,6 +33,7 @@ static void show_queue(struct seq_file *out, const struct viola_queue *q)
 	SHOW(drops_backend);
 	SHOW(drops_size);
 	SHOW(errors);
+	SHOW(gathers);
 #undef SHOW
 	seq_putc(out, '\n');
 }

@@ -11,6 +11,7 @@
 #include "mem.h"
 #include "queue.h"
 #include "stats.h"
+#include "worker.h"
 
 LIST_HEAD(viola_devices);
 DEFINE_MUTEX(viola_devices_lock);
@@ -65,6 +66,9 @@ int viola_device_make_log(struct viola_device *dev, u64 features, u64 log_base, 
 		return PTR_ERR(*log);
 	return 0;
 }
+
+/* The format of messages; see message.c. */
+#define VIOLA_BACKEND_FEATURES BIT_ULL(VHOST_BACKEND_F_IOTLB_MSG_V2)
 
 static bool is_owner(const struct viola_device *dev)
 {
@@ -168,9 +172,9 @@ static int set_features(struct viola_device *dev, void __user *argp)
 
 static int get_backend_features(struct viola_device *dev, void __user *argp)
 {
-	u64 none = 0;
+	u64 features = VIOLA_BACKEND_FEATURES;
 
-	return copy_to_user(argp, &none, sizeof(none)) ? -EFAULT : 0;
+	return copy_to_user(argp, &features, sizeof(features)) ? -EFAULT : 0;
 }
 
 static int set_backend_features(struct viola_device *dev, void __user *argp)
@@ -179,7 +183,7 @@ static int set_backend_features(struct viola_device *dev, void __user *argp)
 
 	if (copy_from_user(&features, argp, sizeof(features)))
 		return -EFAULT;
-	return features ? -EOPNOTSUPP : 0;
+	return features & ~VIOLA_BACKEND_FEATURES ? -EOPNOTSUPP : 0;
 }
 
 static int set_mem_table(struct viola_device *dev, void __user *argp)
@@ -278,6 +282,92 @@ static int set_log_fd(struct viola_device *dev, void __user *argp)
 	return 0;
 }
 
+/*
+ * The worker ioctls, as vhost-scsi answers them; vhost-net has none. A missing
+ * owner is -EINVAL here, where it is -EPERM elsewhere.
+ */
+static int worker_allowed(const struct viola_device *dev)
+{
+	if (!dev->mm)
+		return -EINVAL;
+	return is_owner(dev) ? 0 : -EPERM;
+}
+
+static int new_worker(struct viola_device *dev, void __user *argp)
+{
+	struct vhost_worker_state state;
+	struct viola_worker *worker;
+	int err = worker_allowed(dev);
+
+	if (err)
+		return err;
+	worker = viola_worker_create(dev);
+	if (IS_ERR(worker))
+		return PTR_ERR(worker);
+	state.worker_id = worker->id;
+	if (copy_to_user(argp, &state, sizeof(state))) {
+		viola_worker_destroy(worker);
+		return -EFAULT;
+	}
+	return 0;
+}
+
+static int free_worker(struct viola_device *dev, void __user *argp)
+{
+	struct vhost_worker_state state;
+	struct viola_worker *worker;
+	int err = worker_allowed(dev);
+
+	if (err)
+		return err;
+	if (copy_from_user(&state, argp, sizeof(state)))
+		return -EFAULT;
+	worker = viola_worker_find(dev, state.worker_id);
+	if (!worker)
+		return -ENODEV;
+	if (worker->attached)
+		return -EBUSY;
+	viola_worker_destroy(worker);
+	return 0;
+}
+
+static int attach_vring_worker(struct viola_device *dev, void __user *argp)
+{
+	struct vhost_vring_worker state;
+	struct viola_worker *worker;
+	struct viola_queue *q;
+	int err = worker_allowed(dev);
+
+	if (err)
+		return err;
+	q = viola_queue_get(dev, argp);
+	if (IS_ERR(q))
+		return PTR_ERR(q);
+	if (copy_from_user(&state, argp, sizeof(state)))
+		return -EFAULT;
+	worker = viola_worker_find(dev, state.worker_id);
+	if (!worker)
+		return -ENODEV;
+	viola_worker_attach(worker, q);
+	return 0;
+}
+
+static int get_vring_worker(struct viola_device *dev, void __user *argp)
+{
+	struct vhost_vring_worker state;
+	struct viola_queue *q;
+	int err = worker_allowed(dev);
+
+	if (err)
+		return err;
+	q = viola_queue_get(dev, argp);
+	if (IS_ERR(q))
+		return PTR_ERR(q);
+	state.index = q->index;
+	state.worker_id = viola_worker_of(q)->id;
+	return copy_to_user(argp, &state, sizeof(state)) ? -EFAULT : 0;
+}
+
 static int get_caps(struct viola_device *dev, void __user *argp)
 {
 	struct viola_caps caps = {
@@ -304,6 +394,10 @@ static const struct {
 	{ VHOST_SET_MEM_TABLE, false, set_mem_table },
 	{ VHOST_SET_LOG_BASE, false, set_log_base },
 	{ VHOST_SET_LOG_FD, false, set_log_fd },
+	{ VHOST_NEW_WORKER, true, new_worker },
+	{ VHOST_FREE_WORKER, true, free_worker },
+	{ VHOST_ATTACH_VRING_WORKER, true, attach_vring_worker },
+	{ VHOST_GET_VRING_WORKER, true, get_vring_worker },
 	{ VIOLA_GET_CAPS, true, get_caps },
 	{ VIOLA_GET_QUEUE_STATS, true, viola_stats_get },
 };
@@ -346,6 +440,7 @@ int viola_device_open(const struct viola_device_type *type, struct file *file)
 		return -ENOMEM;
 	dev->type = type;
 	mutex_init(&dev->lock);
+	INIT_LIST_HEAD(&dev->workers);
 	dev->queues = kcalloc(type->nr_queues, sizeof(*dev->queues), GFP_KERNEL_ACCOUNT);
 	dev->table = viola_table_create_empty();
 	if (!dev->queues || !dev->table)

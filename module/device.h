@@ -63,6 +63,8 @@ struct viola_device {
 	struct eventfd_ctx *log_call;
 
 	struct viola_queue **queues; /* type->nr_queues of them */
+	struct list_head workers; /* struct viola_worker, by id; under lock */
+	u32 nr_workers;
 	struct list_head all; /* in viola_devices */
 };
 

@@ -4,6 +4,7 @@
 #include <linux/module.h>
 
 #include "device.h"
+#include "message.h"
 #include "net.h"
 #include "stats.h"
 
@@ -19,6 +20,9 @@ static const struct file_operations net_fops = {
 	.release = viola_device_release,
 	.unlocked_ioctl = viola_device_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,
+	.read_iter = viola_message_read,
+	.write_iter = viola_message_write,
+	.poll = viola_message_poll,
 	.llseek = noop_llseek,
 };
 

@@ -88,7 +88,8 @@ static void rx_unpop(struct viola_net_rx *rx, u32 nr)
 /*
  * Takes buffers for @len bytes, their pieces into q->seg. Returns how many
  * buffers, into rx->buffer with the bytes each is to hold; 0: the guest has not
- * offered enough; -ENOSPC: no number of buffers will do; -EPROTO.
+ * offered enough; -ENOSPC: no number of buffers will do; -ENOBUFS: the first
+ * buffer has more pieces than q->seg has room for; -EPROTO.
  */
 static int rx_buffers(struct viola_net_rx *rx, u32 len, u32 *segs)
 {
@@ -104,8 +105,8 @@ static int rx_buffers(struct viola_net_rx *rx, u32 len, u32 *segs)
 		chain.seg_max = VIOLA_SEGS - used;
 		ret = viola_ring_pop(&q->ring, &chain);
 		if (unlikely(ret <= 0)) {
-			/* All that the ring can hold is not enough? */
-			if (!ret && nr == q->num)
+			/* All that the ring can hold is not enough, or too scattered? */
+			if (nr && (ret == -ENOBUFS || (!ret && nr == q->num)))
 				ret = -ENOSPC;
 			rx_unpop(rx, nr);
 			return ret;
@@ -128,6 +129,20 @@ static int rx_buffers(struct viola_net_rx *rx, u32 len, u32 *segs)
 	}
 	*segs = used;
 	return nr;
+}
+
+/*
+ * Gives the next buffer back with nothing in it, as it will never do. 1, with
+ * it pushed, or -EPROTO.
+ */
+static int rx_skip(struct viola_queue *q)
+{
+	struct viola_chain chain;
+	int ret = viola_ring_skip(&q->ring, &chain);
+
+	if (ret == 1)
+		viola_ring_push(&q->ring, chain.id, 0);
+	return ret;
 }
 
 /* Marks the first @len bytes of the frame's pieces as written. */
@@ -184,7 +199,7 @@ static bool rx_receive(struct viola_net_rx *rx, u32 len, u32 segs, u32 buffers)
 static bool rx_serve(struct viola_queue *q)
 {
 	struct viola_net_rx *rx = to_rx(q);
-	u32 packets = 0, dropped = 0, bytes = 0, pushed = 0, len, total, segs, i;
+	u32 packets = 0, dropped = 0, skipped = 0, bytes = 0, pushed = 0, len, total, segs, i;
 	bool more = false, polled = false;
 	int nr;
 
@@ -201,6 +216,17 @@ static bool rx_serve(struct viola_queue *q)
 		}
 		total = rx->nq.hdr_own + rx->nq.hdr_sock + len;
 		nr = rx_buffers(rx, total, &segs);
+		if (unlikely(nr == -ENOBUFS)) {
+			nr = rx_skip(q);
+			if (nr == 1) {
+				pushed++;
+				if (++skipped < VIOLA_WEIGHT_PACKETS)
+					continue;
+				rx_publish(q, &pushed);
+				more = true;
+				break;
+			}
+		}
 		if (unlikely(nr <= 0)) {
 			rx_publish(q, &pushed);
 			if (nr == -ENOSPC) {

@@ -138,6 +138,23 @@ static bool tx_send(struct viola_net_tx *tx, const struct viola_chain *chain)
 	return false;
 }
 
+/*
+ * A frame of more pieces than any backend takes is lost, as on a wire; the
+ * guest has its buffer back. 1, or -EPROTO.
+ */
+static int tx_skip(struct viola_queue *q)
+{
+	struct viola_chain chain;
+	int ret = viola_ring_skip(&q->ring, &chain);
+
+	if (ret == 1) {
+		viola_count(q, drops_size, 1);
+		viola_ring_push(&q->ring, chain.id, 0);
+		viola_queue_publish(q, 1);
+	}
+	return ret;
+}
+
 static bool tx_serve(struct viola_queue *q)
 {
 	struct viola_net_tx *tx = to_tx(q);
@@ -153,6 +170,16 @@ static bool tx_serve(struct viola_queue *q)
 	viola_ring_disable_kick(&q->ring);
 	for (;;) {
 		ret = viola_ring_pop(&q->ring, &chain);
+		if (unlikely(ret == -ENOBUFS)) {
+			tx_flush(tx);
+			ret = tx_skip(q);
+			if (ret == 1) {
+				if (++packets < VIOLA_WEIGHT_PACKETS)
+					continue;
+				more = true;
+				break;
+			}
+		}
 		if (ret <= 0) {
 			tx_flush(tx);
 			if (unlikely(ret < 0)) {

@@ -11,7 +11,7 @@
 #define NET_FEATURES (BIT_ULL(VIRTIO_F_VERSION_1) | BIT_ULL(VIRTIO_RING_F_INDIRECT_DESC) | \
 		      BIT_ULL(VIRTIO_RING_F_EVENT_IDX) | BIT_ULL(VIRTIO_NET_F_MRG_RXBUF) | \
 		      BIT_ULL(VHOST_NET_F_VIRTIO_NET_HDR) | BIT_ULL(VHOST_F_LOG_ALL) | \
-		      BIT_ULL(VIRTIO_F_RING_RESET))
+		      BIT_ULL(VIRTIO_F_RING_RESET) | BIT_ULL(VIRTIO_F_NOTIFY_ON_EMPTY))
 
 /* VIRTIO_F_ANY_LAYOUT and VHOST_NET_F_VIRTIO_NET_HDR are the same bit. */
 static_assert(VIRTIO_F_ANY_LAYOUT == VHOST_NET_F_VIRTIO_NET_HDR);
@@ -44,9 +44,6 @@ static int net_init(struct viola_device *dev)
 
 	dev->queues[VIOLA_NET_RX] = &net->rx.nq.q;
 	dev->queues[VIOLA_NET_TX] = &net->tx.nq.q;
-	net->rx.nq.q.home = &net->rx.nq.q;
-	net->rx.nq.q.second = &net->tx.nq.q;
-	net->tx.nq.q.home = &net->rx.nq.q;
 	net_features_set(dev, 0);
 	err = viola_queue_init(&net->rx.nq.q, dev, VIOLA_NET_RX, &viola_net_rx_ops);
 	if (err)

@@ -12,7 +12,7 @@
 
 #include "backend.h"
 #include "frag.h"
-#include "queue.h"
+#include "worker.h"
 
 /* Frames handed over at once, to and from the backend. */
 #define VIOLA_NET_BATCH 64

@@ -15,8 +15,8 @@
 #include "watch.h"
 
 struct file;
-struct task_struct;
 struct viola_rings;
+struct viola_thread;
 
 /* What one service may move before others get the CPU. */
 #define VIOLA_WEIGHT_BYTES	0x80000
@@ -51,6 +51,7 @@ struct viola_counters {
 	u64 no_buffers, blocked;
 	u64 drops_backend, drops_size;
 	u64 errors;
+	u64 gathers; /* by its thread, see worker.c */
 };
 
 /* One writer at a time; no tearing for readers on 64-bit machines. */
@@ -60,11 +61,9 @@ struct viola_counters {
 struct viola_queue {
 	/* What a waker touches. */
 	int pending; /* work has come: xchg by wakers and the server */
-	struct task_struct *thread; /* from SET_OWNER on */
-	/* See worker.c: one of a pair is the other's home, and its own. */
-	struct viola_queue *home;
-	struct viola_queue *second; /* of a home with one, or NULL */
-	int lent; /* second's work waits for this queue's thread */
+	bool displaces; /* whoever set that was running where the server will */
+	/* Its own, from SET_OWNER on; changed under dev->lock and lock. */
+	struct viola_thread __rcu *thread;
 	struct viola_watch kick;
 	struct file *kick_file;
 
@@ -81,6 +80,12 @@ struct viola_queue {
 	struct eventfd_ctx *call;
 	u32 busyloop_us; /* 0: no busy poll */
 	struct viola_counters count;
+	/* Of services that moved one packet, in a row; see worker.c. */
+	struct {
+		u32 nr;
+		u64 others; /* services of the device's other queues, until then */
+		u64 at; /* local_clock() */
+	} singles;
 	struct viola_seg *seg; /* VIOLA_SEGS of them */
 	u64 *seg_gpa; /* as many */
 
@@ -90,24 +95,7 @@ struct viola_queue {
 	u32 num;
 	u16 base; /* next available entry, while not running */
 	struct vhost_vring_addr addr;
-	pid_t pid; /* of the thread's name */
 };
-
-/* worker.c */
-
-/* Says that there is work, from any context. */
-void viola_queue_wake(struct viola_queue *q);
-
-/* Starts the threads of all queues in the caller's cgroups. dev->lock held. */
-int viola_workers_start(struct viola_device *dev);
-/* Ends them. No watch is active and no queue runs any more. */
-void viola_workers_stop(struct viola_device *dev);
-
-/*
- * At the end of a batch, with more to do: what waits behind this service gets
- * a thread of its own. True: that is this service itself, which returns.
- */
-bool viola_queue_share(struct viola_queue *q);
 
 /* vring.c */
 
@@ -131,6 +119,13 @@ void viola_rings_destroy(struct viola_device *dev, struct viola_rings *rings);
  * destroyed after the queue lock, which is held, is released.
  */
 struct viola_rings *viola_rings_swap(struct viola_queue *q, struct viola_rings *rings);
+
+/*
+ * The queue whose index an ioctl's argument begins with: -EFAULT, or -ENOBUFS
+ * for one that there is not. The index is read again with the rest, but only
+ * what this read is used.
+ */
+struct viola_queue *viola_queue_get(struct viola_device *dev, void __user *argp);
 
 int viola_vring_ioctl(struct viola_device *dev, unsigned int cmd, void __user *argp);
 /* Stops and forgets everything about the queue but its thread. dev->lock held. */

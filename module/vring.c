@@ -15,6 +15,7 @@
 #include "pin.h"
 #include "queue.h"
 #include "trace.h"
+#include "worker.h"
 
 struct viola_rings {
 	struct viola_area desc, driver, device;
@@ -106,6 +107,7 @@ struct viola_rings *viola_rings_create(struct viola_queue *q, const struct vhost
 	rings->cfg.num = q->num;
 	rings->cfg.event_idx = event_idx;
 	rings->cfg.indirect = viola_has_feature(dev, VIRTIO_RING_F_INDIRECT_DESC);
+	rings->cfg.notify_on_empty = viola_has_feature(dev, VIRTIO_F_NOTIFY_ON_EMPTY);
 	rings->cfg.desc = rings->desc.at;
 	rings->cfg.driver = rings->driver.at;
 	rings->cfg.device = rings->device.at;
@@ -155,7 +157,8 @@ static void log_used(struct viola_queue *q, u16 pushed)
 {
 	struct viola_log *log = q->dev->log;
 	u64 used = q->addr.log_guest_addr;
-	u32 end = q->ring.next_used & (q->num - 1), start = (end - pushed) & (q->num - 1);
+	u32 end = viola_ring_used_index(&q->ring) & (q->num - 1);
+	u32 start = (end - pushed) & (q->num - 1);
 
 	if (pushed >= q->num) {
 		viola_log_mark(log, used + 4, 8ull * q->num);
@@ -399,24 +402,28 @@ static const struct {
 	{ VHOST_GET_VRING_BUSYLOOP_TIMEOUT, get_busyloop },
 };
 
+struct viola_queue *viola_queue_get(struct viola_device *dev, void __user *argp)
+{
+	u32 index;
+
+	if (get_user(index, (u32 __user *)argp))
+		return ERR_PTR(-EFAULT);
+	if (index >= dev->type->nr_queues)
+		return ERR_PTR(-ENOBUFS);
+	return dev->queues[array_index_nospec(index, dev->type->nr_queues)];
+}
+
 int viola_vring_ioctl(struct viola_device *dev, unsigned int cmd, void __user *argp)
 {
-	u32 i, index;
+	struct viola_queue *q = viola_queue_get(dev, argp);
+	u32 i;
 
+	/* Even for what does not exist: vhost looks at the index first. */
+	if (IS_ERR(q))
+		return PTR_ERR(q);
 	for (i = 0; i < ARRAY_SIZE(vring_ioctls); i++) {
 		if (vring_ioctls[i].cmd == cmd)
-			break;
+			return vring_ioctls[i].run(q, argp);
 	}
-	if (i == ARRAY_SIZE(vring_ioctls))
-		return -ENOIOCTLCMD;
-	/*
-	 * All arguments begin with the index; it is read again with the rest,
-	 * but only this copy is used.
-	 */
-	if (get_user(index, (u32 __user *)argp))
-		return -EFAULT;
-	if (index >= dev->type->nr_queues)
-		return -ENOBUFS;
-	index = array_index_nospec(index, dev->type->nr_queues);
-	return vring_ioctls[i].run(dev->queues[index], argp);
+	return -ENOIOCTLCMD;
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <linux/fs.h>
 
-#include "queue.h"
 #include "trace.h"
+#include "worker.h"
 
 /*
  * In the waker's context: wait-queue lock held, interrupts off. Not for

@@ -8,6 +8,24 @@
 
 #include <linux/ioctl.h>
 #include <linux/types.h>
+#include <linux/vhost.h>
+
+/* vhost got workers in 6.5; these are numbers, known to every monitor. */
+#ifndef VHOST_NEW_WORKER
+struct vhost_worker_state {
+	unsigned int worker_id;
+};
+
+struct vhost_vring_worker {
+	unsigned int index;
+	unsigned int worker_id;
+};
+
+#define VHOST_NEW_WORKER	  _IOR(VHOST_VIRTIO, 0x8, struct vhost_worker_state)
+#define VHOST_FREE_WORKER	  _IOW(VHOST_VIRTIO, 0x9, struct vhost_worker_state)
+#define VHOST_ATTACH_VRING_WORKER _IOW(VHOST_VIRTIO, 0x15, struct vhost_vring_worker)
+#define VHOST_GET_VRING_WORKER	  _IOWR(VHOST_VIRTIO, 0x16, struct vhost_vring_worker)
+#endif
 
 #define VIOLA_IOCTL_MAGIC 0xB9 /* numbers 0x40 to 0x5f */
 

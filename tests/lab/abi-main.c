@@ -4,10 +4,14 @@
  * case says what must come back; with --vhost only the cases are run in which
  * vhost-net is to answer the same, which keeps the expectations honest.
  *
+ * --workers NODE runs the cases of the worker ioctls alone: vhost-net has none
+ * of them, vhost-scsi of 6.12 does.
+ *
  * Prints "ok - …" and "not ok - …" lines; no summary.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -192,10 +196,12 @@ static void case_features(void)
 	uint64_t features = features_of(fd), want = 1ull << VIRTIO_F_VERSION_1 |
 		1ull << VIRTIO_RING_F_INDIRECT_DESC | 1ull << VIRTIO_RING_F_EVENT_IDX |
 		1ull << VIRTIO_NET_F_MRG_RXBUF | 1ull << VHOST_F_LOG_ALL |
-		1ull << VHOST_NET_F_VIRTIO_NET_HDR;
+		1ull << VHOST_NET_F_VIRTIO_NET_HDR | 1ull << VIRTIO_F_NOTIFY_ON_EMPTY;
+	/* Of 6.12 and not of 6.1; and what viola does not offer. */
+	uint64_t may = 1ull << VIRTIO_F_RING_RESET | 1ull << VIRTIO_F_ACCESS_PLATFORM;
 
 	printf("%s - offers what vhost-net does (%#llx)\n",
-	       (features & want) == want ? "ok" : "not ok", (unsigned long long)features);
+	       (features & ~may) == want ? "ok" : "not ok", (unsigned long long)features);
 	expect("all offered features at once", set_features(fd, features & ~(1ull << 33)), 0);
 	expect("feature that is not offered", set_features(fd, 1ull << 60), EOPNOTSUPP);
 	expect("features from nowhere", ioctl(fd, VHOST_SET_FEATURES, NULL), EFAULT);
@@ -203,6 +209,15 @@ static void case_features(void)
 	features = 1ull << 63;
 	expect("backend feature that is not offered",
 	       ioctl(fd, VHOST_SET_BACKEND_FEATURES, &features), EOPNOTSUPP);
+	features = 0;
+	expect("backend features are asked",
+	       ioctl(fd, VHOST_GET_BACKEND_FEATURES, &features), 0);
+	printf("%s - backend features are those of vhost-net (%#llx)\n",
+	       features == 1ull << VHOST_BACKEND_F_IOTLB_MSG_V2 ? "ok" : "not ok",
+	       (unsigned long long)features);
+	expect("all backend features",
+	       ioctl(fd, VHOST_SET_BACKEND_FEATURES, &features), 0);
+	expect("backend features to nowhere", ioctl(fd, VHOST_GET_BACKEND_FEATURES, NULL), EFAULT);
 	features = 0;
 	expect("no backend features", ioctl(fd, VHOST_SET_BACKEND_FEATURES, &features), 0);
 	close(fd);
@@ -307,6 +322,17 @@ static void case_ring(void)
 	expect("no kick, again", set_file(fd, VHOST_SET_VRING_KICK, 1, -1), 0);
 	expect("log eventfd that is none", ioctl(fd, VHOST_SET_LOG_FD, &file), EINVAL);
 	expect("endianness", set_state(fd, VHOST_SET_VRING_ENDIAN, 1, 0), ENOTTY);
+	expect("endianness is asked", ioctl(fd, VHOST_GET_VRING_ENDIAN, &s), ENOTTY);
+	expect("endianness of a third ring", set_state(fd, VHOST_SET_VRING_ENDIAN, 2, 0), ENOBUFS);
+	expect("endianness from nowhere", ioctl(fd, VHOST_SET_VRING_ENDIAN, NULL), EFAULT);
+	expect("unknown ioctl of a third ring",
+	       set_state(fd, _IOW(VHOST_VIRTIO, 0x6e, struct vhost_vring_state), 2, 0), ENOBUFS);
+	expect("unknown ioctl",
+	       set_state(fd, _IOW(VHOST_VIRTIO, 0x6e, struct vhost_vring_state), 1, 0), ENOTTY);
+	expect("busy poll time of a third ring",
+	       set_state(fd, VHOST_SET_VRING_BUSYLOOP_TIMEOUT, 2, 50), ENOBUFS);
+	expect("longest busy poll time",
+	       set_state(fd, VHOST_SET_VRING_BUSYLOOP_TIMEOUT, 1, UINT32_MAX), 0);
 	expect("busy poll time", set_state(fd, VHOST_SET_VRING_BUSYLOOP_TIMEOUT, 1, 50), 0);
 	s.num = 0;
 	ioctl(fd, VHOST_GET_VRING_BUSYLOOP_TIMEOUT, &s);
@@ -423,6 +449,149 @@ static void case_limit(void)
 	waitpid(pid, &status, 0);
 }
 
+/* Messages about an IOTLB, while there is none. */
+static void case_messages(void)
+{
+	struct vhost_msg one = { .type = VHOST_IOTLB_MSG, .iotlb.type = VHOST_IOTLB_UPDATE };
+	struct vhost_msg_v2 two = { .type = VHOST_IOTLB_MSG_V2 };
+	int fd = node_open();
+	struct pollfd p = { .fd = fd, .events = POLLIN | POLLOUT };
+
+	ioctl(fd, VHOST_SET_OWNER);
+	expect("message without a type", (int)write(fd, &one, 3), EINVAL);
+	expect("message that is cut", (int)write(fd, &one, 20), EINVAL);
+	expect("mapping of nothing", (int)write(fd, &one, sizeof(one)), EINVAL);
+	one.iotlb.size = 4096;
+	expect("mapping, old form", (int)write(fd, &one, sizeof(one)), EFAULT);
+	one.type = 77;
+	expect("message of another form", (int)write(fd, &one, sizeof(one)), EINVAL);
+	two.iotlb.type = VHOST_IOTLB_INVALIDATE;
+	two.iotlb.size = 4096;
+	expect("end of a mapping, new form", (int)write(fd, &two, sizeof(two)), EFAULT);
+	expect("message of another kind", (two.iotlb.type = 99, (int)write(fd, &two, sizeof(two))),
+	       EFAULT);
+	expect("wait for a message", (int)read(fd, &one, sizeof(one)), EBADFD);
+	fcntl(fd, F_SETFL, O_NONBLOCK);
+	expect("look for a message", (int)read(fd, &one, sizeof(one)), EAGAIN);
+	printf("%s - no room for a message, none read\n",
+	       read(fd, &one, sizeof(one) - 1) ? "not ok" : "ok");
+	printf("%s - nothing to read or to write\n", poll(&p, 1, 0) ? "not ok" : "ok");
+	close(fd);
+}
+
+static int worker(int fd, unsigned long cmd, unsigned int id)
+{
+	struct vhost_worker_state w = { .worker_id = id };
+	int ret = ioctl(fd, cmd, &w);
+
+	return ret ? ret : (int)w.worker_id;
+}
+
+static int ring_worker(int fd, unsigned long cmd, unsigned int index, unsigned int id)
+{
+	struct vhost_vring_worker w = { .index = index, .worker_id = id };
+	int ret = ioctl(fd, cmd, &w);
+
+	return ret ? ret : (int)w.worker_id;
+}
+
+static void answer_is(const char *name, int got, int want)
+{
+	if (got == want)
+		printf("ok - %s\n", name);
+	else
+		printf("not ok - %s - %d instead of %d%s%s\n", name, got, want,
+		       got < 0 ? ": " : "", got < 0 ? strerror(errno) : "");
+}
+
+#define NOWHERE 100000u /* a ring that no device has */
+
+static void case_workers(void)
+{
+	int fd = node_open(), pid, status;
+	unsigned int i;
+
+	expect("worker before an owner", worker(fd, VHOST_NEW_WORKER, 0), EINVAL);
+	expect("end of a worker before an owner", worker(fd, VHOST_FREE_WORKER, 0), EINVAL);
+	expect("ring to a worker before an owner",
+	       ring_worker(fd, VHOST_ATTACH_VRING_WORKER, 0, 0), EINVAL);
+	expect("a ring's worker before an owner",
+	       ring_worker(fd, VHOST_GET_VRING_WORKER, 0, 9), EINVAL);
+	ioctl(fd, VHOST_SET_OWNER);
+	fflush(stdout);
+	pid = fork();
+	if (!pid) {
+		expect("worker by another process", worker(fd, VHOST_NEW_WORKER, 0), EPERM);
+		expect("a ring's worker by another process",
+		       ring_worker(fd, VHOST_GET_VRING_WORKER, 0, 9), EPERM);
+		fflush(stdout);
+		_exit(0);
+	}
+	waitpid(pid, &status, 0);
+	answer_is("first ring's worker", ring_worker(fd, VHOST_GET_VRING_WORKER, 0, 9), 0);
+	answer_is("second ring's worker", ring_worker(fd, VHOST_GET_VRING_WORKER, 1, 9), 0);
+	answer_is("new worker", worker(fd, VHOST_NEW_WORKER, 7), 1);
+	answer_is("another new worker", worker(fd, VHOST_NEW_WORKER, 7), 2);
+	expect("end of a worker with rings", worker(fd, VHOST_FREE_WORKER, 0), EBUSY);
+	expect("end of a worker that is none", worker(fd, VHOST_FREE_WORKER, 3), ENODEV);
+	expect("ring to a worker that is none",
+	       ring_worker(fd, VHOST_ATTACH_VRING_WORKER, 0, 3), ENODEV);
+	expect("worker to a ring that is none",
+	       ring_worker(fd, VHOST_ATTACH_VRING_WORKER, NOWHERE, 1), ENOBUFS);
+	expect("worker of a ring that is none",
+	       ring_worker(fd, VHOST_GET_VRING_WORKER, NOWHERE, 1), ENOBUFS);
+	answer_is("ring to a worker", ring_worker(fd, VHOST_ATTACH_VRING_WORKER, 1, 2), 2);
+	answer_is("the same again", ring_worker(fd, VHOST_ATTACH_VRING_WORKER, 1, 2), 2);
+	answer_is("it is there", ring_worker(fd, VHOST_GET_VRING_WORKER, 1, 9), 2);
+	answer_is("the other is where it was", ring_worker(fd, VHOST_GET_VRING_WORKER, 0, 9), 0);
+	expect("end of a worker with a ring", worker(fd, VHOST_FREE_WORKER, 2), EBUSY);
+	answer_is("end of a worker without", worker(fd, VHOST_FREE_WORKER, 1), 1);
+	expect("its end again", worker(fd, VHOST_FREE_WORKER, 1), ENODEV);
+	answer_is("its number is free", worker(fd, VHOST_NEW_WORKER, 7), 1);
+	for (i = 0; !ring_worker(fd, VHOST_ATTACH_VRING_WORKER, i, 1) || errno != ENOBUFS; i++)
+		errno = 0;
+	answer_is("end of the first worker", worker(fd, VHOST_FREE_WORKER, 0), 0);
+	expect("ring to the first worker",
+	       ring_worker(fd, VHOST_ATTACH_VRING_WORKER, 0, 0), ENODEV);
+	answer_is("rings stay with the last one", ring_worker(fd, VHOST_GET_VRING_WORKER, 1, 9), 1);
+	expect("worker to nowhere", ioctl(fd, VHOST_NEW_WORKER, NULL), EFAULT);
+	expect("end of a worker from nowhere", ioctl(fd, VHOST_FREE_WORKER, NULL), EFAULT);
+	expect("ring to a worker from nowhere",
+	       ioctl(fd, VHOST_ATTACH_VRING_WORKER, NULL), EFAULT);
+	expect("a ring's worker to nowhere", ioctl(fd, VHOST_GET_VRING_WORKER, NULL), EFAULT);
+	close(fd);
+}
+
+/* vhost-net knows no workers: what comes back is that of any unknown ioctl. */
+static void case_no_workers(void)
+{
+	int fd = node_open();
+
+	expect("no workers before an owner", worker(fd, VHOST_NEW_WORKER, 0), EPERM);
+	ioctl(fd, VHOST_SET_OWNER);
+	expect("no worker", worker(fd, VHOST_NEW_WORKER, 0), ENOTTY);
+	expect("no end of a worker", worker(fd, VHOST_FREE_WORKER, 0), ENOTTY);
+	expect("no ring to a worker", ring_worker(fd, VHOST_ATTACH_VRING_WORKER, 0, 0), ENOTTY);
+	expect("no ring's worker", ring_worker(fd, VHOST_GET_VRING_WORKER, 0, 0), ENOTTY);
+	close(fd);
+}
+
+/* Of viola alone: threads are counted per device, as they are not the owner's. */
+static void case_many_workers(void)
+{
+	int fd = node_open(), n = 1;
+
+	ioctl(fd, VHOST_SET_OWNER);
+	while (n < 1000 && worker(fd, VHOST_NEW_WORKER, 0) == n)
+		n++;
+	expect("workers without end", worker(fd, VHOST_NEW_WORKER, 0), EAGAIN);
+	printf("%s - %d workers\n", n == 16 ? "ok" : "not ok", n);
+	expect("reset with many workers", ioctl(fd, VHOST_RESET_OWNER), 0);
+	expect("owner with workers anew", ioctl(fd, VHOST_SET_OWNER), 0);
+	answer_is("workers are counted anew", worker(fd, VHOST_NEW_WORKER, 0), 1);
+	close(fd);
+}
+
 static void case_own(void)
 {
 	struct {
@@ -454,13 +623,18 @@ out:
 
 int main(int argc, char **argv)
 {
+	if (argc == 3 && !strcmp(argv[1], "--workers")) {
+		node = argv[2];
+		case_workers();
+		return 0;
+	}
 	if (argc == 3 && !strcmp(argv[1], "--vhost")) {
 		vhost = true;
 		argv++;
 		argc--;
 	}
 	if (argc != 2) {
-		fputs("usage: viola-test-abi [--vhost] NODE\n", stderr);
+		fputs("usage: viola-test-abi [--vhost | --workers] NODE\n", stderr);
 		return 2;
 	}
 	node = argv[1];
@@ -477,6 +651,13 @@ int main(int argc, char **argv)
 	case_backend();
 	case_log();
 	case_limit();
+	case_messages();
+	if (vhost) {
+		case_no_workers();
+	} else {
+		case_workers();
+		case_many_workers();
+	}
 	case_own();
 	return 0;
 }

@@ -28,6 +28,7 @@ inside()
 	"$vring" log
 	"$vring" --no-mergeable --indirect --no-event-idx log | sed 's/log:/log, plain ring:/'
 	"$vring" --ring 1024 --slot 300 log | sed 's/log:/log, large ring, small buffers:/'
+	"$vring" scatter
 	"$vring" nonsense
 	check "unloads after all that" rmmod viola
 }

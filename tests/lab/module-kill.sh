@@ -14,7 +14,7 @@ kill_one()
 {
 	local pid
 
-	"$vring" --count 0 --size 0 flood >"$flood_log" &
+	"$vring" --count 0 --size 0 "$@" flood >"$flood_log" &
 	pid=$!
 	within 30 grep -q flowing "$flood_log" || return 1
 	kill -9 "$pid"
@@ -29,7 +29,7 @@ kill_ten()
 
 	for ((i = 0; i < 10; i++)); do
 		: >"$flood_log"
-		kill_one || return 1
+		kill_one "$@" || return 1
 	done
 }
 
@@ -64,6 +64,7 @@ inside()
 	else
 		not_ok "their memory came back" "$before KiB before, $after KiB after"
 	fi
+	check "ten owners killed while rings change workers" kill_ten --workers
 	check "interface deleted under traffic" tap_removed
 	check "traffic works afterwards" "$vring" --count 1000 traffic
 	check "module is removed at once" rmmod viola

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * viola-test-vring [OPTIONS] COMMAND: drives one vhost device from userspace.
+ * With --workers its rings change from worker to worker all the time.
  *
  *   rtt       round trips of one frame: ring, device, tap, raw socket and back
  *   traffic   frames both ways, each verified
  *   flood     frames both ways, unverified; --count 0: until killed
  *   nonsense  what a driver must not write into its rings, while another one
  *             passes traffic
+ *   scatter   buffers of very many pieces, of a driver that means no harm
+ *   workers   rings with workers of their own: who serves them
  *   log       traffic with the log of dirty pages on: what was written is in it
  */
 #include <errno.h>
@@ -24,6 +27,7 @@
 #include "tests/lab/vring-run.h"
 
 #define STALL_MS 3000
+#define MOVES_MIN 100u /* with --workers, a command is repeated until then */
 
 static uint64_t now_ns(void)
 {
@@ -265,13 +269,15 @@ static const struct {
 	{ "flood", run_flood },
 	{ "nonsense", run_nonsense },
 	{ "log", run_log },
+	{ "scatter", run_scatter },
+	{ "workers", run_workers },
 };
 
 static void usage(void)
 {
 	fputs("usage: viola-test-vring [--node PATH] [--count N] [--size BYTES] [--ring N]\n"
 	      "       [--slot BYTES] [--backend tap|macvtap|packet] [--no-event-idx] [--no-mergeable] [--indirect]\n"
-	      "       [--busyloop MICROSECONDS] rtt|traffic|flood|...\n",
+	      "       [--busyloop MICROSECONDS] [--workers] rtt|traffic|flood|...\n",
 	      stderr);
 	exit(2);
 }
@@ -289,6 +295,7 @@ int main(int argc, char **argv)
 		{ "no-event-idx", no_argument, NULL, 'e' },
 		{ "no-mergeable", no_argument, NULL, 'm' },
 		{ "indirect", no_argument, NULL, 'i' },
+		{ "workers", no_argument, NULL, 'w' },
 		{ NULL, 0, NULL, 0 },
 	};
 	static const char *const kinds[] = { "tap", "macvtap", "packet" };
@@ -337,6 +344,9 @@ int main(int argc, char **argv)
 		case 'i':
 			options.indirect = true;
 			break;
+		case 'w':
+			r.workers = true;
+			break;
 		default:
 			usage();
 		}
@@ -348,7 +358,13 @@ int main(int argc, char **argv)
 			continue;
 		net_isolate();
 		run_open(&r, "vtap0", &options);
-		ret = commands[i].run(&r);
+		if (r.workers)
+			workers_move(&r);
+		do {
+			ret = commands[i].run(&r);
+		} while (!ret && r.workers && workers_moved() < MOVES_MIN);
+		if (r.workers)
+			workers_rest();
 		run_close(&r);
 		return ret;
 	}

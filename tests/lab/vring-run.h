@@ -11,6 +11,7 @@ struct run {
 	int tap, far;
 	enum net_kind kind;
 	unsigned int count, size; /* size 0: frames of many sizes */
+	bool workers; /* the rings change workers all the time */
 };
 
 void run_open(struct run *r, const char *tap, const struct driver_options *options);
@@ -23,5 +24,15 @@ bool run_exchange(struct run *r, unsigned int count, bool quiet);
 int run_nonsense(struct run *r);
 /* The command "log", likewise. */
 int run_log(struct run *r);
+/* Begins to move the rings between workers, from a thread of its own. */
+void workers_move(struct run *r);
+/* How often they were moved by now. */
+unsigned int workers_moved(void);
+/* Ends that. */
+void workers_rest(void);
+/* The command "workers", likewise. */
+int run_workers(struct run *r);
+/* The command "scatter", likewise. */
+int run_scatter(struct run *r);
 
 #endif
