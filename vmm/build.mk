@@ -2,7 +2,7 @@
 
 programs += viola-vmm
 viola-vmm-src := $(wildcard vmm/*.c vmm/boot/*.c vmm/emulated/*.c vmm/net/*.c \
-		   vmm/pci/*.c vmm/platform/*.c vmm/serial/*.c vmm/virtio/*.c)
+		   vmm/pci/*.c vmm/platform/*.c vmm/serial/*.c vmm/virtio/*.c) tools/lib/number.c
 viola-vmm-cflags := -pthread
 viola-vmm-libs := -pthread
 
@@ -12,12 +12,14 @@ $(B)/bin/viola-run: $(B)/bin/viola-vmm
 	$(Q)ln -sf viola-vmm $@
 
 # Unit tests. The rig stands in for KVM; buses, memory and devices are real.
-vmm-rig-src := tests/unit/vmm-rig.c vmm/error.c vmm/bus.c $(wildcard vmm/pci/*.c)
+vmm-rig-src := tests/unit/vmm-rig.c vmm/complain.c vmm/error.c vmm/bus.c \
+	       $(wildcard vmm/pci/*.c)
 
 unit-tests += test-vmm-bus test-vmm-options test-vmm-pci test-vmm-boot test-vmm-acpi \
 	      test-vmm-uart
 test-vmm-bus-src := tests/unit/test-vmm-bus.c vmm/error.c vmm/bus.c vmm/loop.c vmm/thread.c
-test-vmm-options-src := tests/unit/test-vmm-options.c vmm/error.c vmm/options.c vmm/net/paths.c
+test-vmm-options-src := tests/unit/test-vmm-options.c vmm/error.c vmm/options.c vmm/net/paths.c \
+			tools/lib/number.c
 test-vmm-pci-src := tests/unit/test-vmm-pci.c $(vmm-rig-src)
 test-vmm-boot-src := tests/unit/test-vmm-boot.c $(vmm-rig-src) \
 		     $(addprefix vmm/boot/,files.c bzimage.c pvh.c e820.c)

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "tools/lib/number.h"
 #include "vmm/error.h"
 #include "vmm/options.h"
 
@@ -58,25 +59,6 @@ static const struct option long_options[] = {
 	{ NULL, 0, NULL, 0 },
 };
 
-/* A decimal number of at most @max; moves *@text behind it. */
-static int number(const char **text, u64 max, u64 *value)
-{
-	const char *p = *text;
-	u64 v = 0;
-
-	if (!isdigit((unsigned char)*p))
-		return -EINVAL;
-	for (; isdigit((unsigned char)*p); p++) {
-		/* v is at most max <= 2^40 here: this does not wrap. */
-		v = v * 10 + (u64)(*p - '0');
-		if (v > max)
-			return -ERANGE;
-	}
-	*text = p;
-	*value = v;
-	return 0;
-}
-
 int options_size(const char *text, u64 *bytes)
 {
 	static const struct {
@@ -87,7 +69,7 @@ int options_size(const char *text, u64 *bytes)
 	unsigned int i;
 	u64 v;
 
-	if (number(&p, MEM_MAX, &v))
+	if (!number_take(&p, MEM_MAX, &v))
 		return vmm_fail(EINVAL, "'%s' is not a size: write such as 512M or 2G", text);
 	for (i = 0; i < ARRAY_SIZE(units); i++)
 		if (toupper((unsigned char)*p) == units[i].suffix && !p[1]) {
@@ -106,12 +88,12 @@ int options_cpu_list(const char *text, int *cpu, unsigned int max, unsigned int 
 
 	*nr = 0;
 	for (;;) {
-		if (number(&p, CPU_SETSIZE - 1, &first))
+		if (!number_take(&p, CPU_SETSIZE - 1, &first))
 			break;
 		last = first;
 		if (*p == '-') {
 			p++;
-			if (number(&p, CPU_SETSIZE - 1, &last) || last < first)
+			if (!number_take(&p, CPU_SETSIZE - 1, &last) || last < first)
 				break;
 		}
 		for (; first <= last; first++) {
@@ -154,12 +136,8 @@ static int net_ifname(struct net_option *net, const char *value)
 
 static int net_queues(struct net_option *net, const char *value)
 {
-	const char *p = value;
-	u64 v;
-
-	if (number(&p, NIC_QUEUES_MAX, &v) || *p || !v)
+	if (!number_parse(value, 1, NIC_QUEUES_MAX, &net->config.queues))
 		return vmm_fail(EINVAL, "queues=%s: 1 to %u are possible", value, NIC_QUEUES_MAX);
-	net->config.queues = (unsigned int)v;
 	return 0;
 }
 
@@ -275,12 +253,8 @@ static int set_mem(struct vmm_options *o, const char *text)
 
 static int set_cpus(struct vmm_options *o, const char *text)
 {
-	const char *p = text;
-	u64 v;
-
-	if (number(&p, CPUS_MAX, &v) || *p || !v)
+	if (!number_parse(text, 1, CPUS_MAX, &o->cpus))
 		return vmm_fail(EINVAL, "--cpus %s: 1 to %u are possible", text, CPUS_MAX);
-	o->cpus = (unsigned int)v;
 	return 0;
 }
 

@@ -467,6 +467,8 @@ static void control_queue_answers(void **state)
 			 0);
 	assert_int_equal(control(4, VIRTIO_NET_CTRL_MAC, VIRTIO_NET_CTRL_MAC_ADDR_SET, other, 5),
 			 1);
+	got = fake_read(VIRTIO_PCI_BAR, VIRTIO_PCI_DEVICE_OFF, 8);
+	assert_memory_equal(&got, mac, 6); /* refused as a whole */
 	assert_int_equal(control(4, VIRTIO_NET_CTRL_MAC, VIRTIO_NET_CTRL_MAC_ADDR_SET, other, 6),
 			 0);
 	got = fake_read(VIRTIO_PCI_BAR, VIRTIO_PCI_DEVICE_OFF, 8);
@@ -490,6 +492,35 @@ static void control_queue_answers(void **state)
 	/* Without MQ the control queue is the third. */
 	assert_int_equal(control(2, VIRTIO_NET_CTRL_RX, VIRTIO_NET_CTRL_RX_PROMISC, &on, 1), 0);
 	assert_int_equal(control(2, VIRTIO_NET_CTRL_MQ, 0, &pairs, 2), 1);
+	assert_false(rig_broken());
+}
+
+/* A chain may have as many descriptors as the queue, and no frame is assumed. */
+static void control_commands_come_in_pieces(void **state)
+{
+	static const u8 other[6] = { 0x06, 1, 2, 3, 4, 5 };
+	struct model_piece piece[128];
+	const u8 cmd[2] = { VIRTIO_NET_CTRL_MAC, VIRTIO_NET_CTRL_MAC_ADDR_SET };
+	unsigned int i, calls;
+	u32 written;
+	u64 cookie, got;
+
+	rig_start(rig, CTRL, 3, 128);
+	calls = rig_calls(2);
+	for (i = 0; i < 127; i++) {
+		piece[i] = (struct model_piece){ SCRATCH + 16 * i, 1, false };
+		*at(SCRATCH + 16 * i) = i < 2 ? cmd[i] : i < 8 ? other[i - 2] : 0xee;
+	}
+	piece[127] = (struct model_piece){ SCRATCH + 4096, 1, true };
+	*at(SCRATCH + 4096) = 0x77;
+	assert_true(model_driver_add(&rig->q[2], piece, 128, 0, 0) >= 0);
+	model_driver_want_call(&rig->q[2], 0);
+	rig_expose(rig, 2);
+	assert_true(rig_wait(2, calls));
+	assert_int_equal(reclaim(2, &cookie, &written), 1);
+	assert_int_equal(*at(SCRATCH + 4096), VIRTIO_NET_OK);
+	got = fake_read(VIRTIO_PCI_BAR, VIRTIO_PCI_DEVICE_OFF, 8);
+	assert_memory_equal(&got, other, 6);
 	assert_false(rig_broken());
 }
 
@@ -736,6 +767,90 @@ static void one_queue_is_reset_under_traffic(void **state)
 	}
 }
 
+/* --- a far end that takes nothing, and then is gone -------------------------- */
+
+static struct {
+	int pipe[2]; /* the read end is neither readable nor writable */
+	bool gone;
+} stubborn;
+
+static int stubborn_send(struct net_backend *be, unsigned int queue, const struct viola_seg *seg,
+			 u32 nr)
+{
+	return __atomic_load_n(&stubborn.gone, __ATOMIC_SEQ_CST) ? -EBADFD : -EAGAIN;
+}
+
+static ssize_t stubborn_recv(struct net_backend *be, unsigned int queue,
+			     const struct viola_seg *seg, u32 nr)
+{
+	return __atomic_load_n(&stubborn.gone, __ATOMIC_SEQ_CST) ? -EBADFD : -EAGAIN;
+}
+
+static int stubborn_fd(struct net_backend *be, unsigned int queue)
+{
+	return stubborn.pipe[0];
+}
+
+static int stubborn_set_header(struct net_backend *be, u32 hdr_len, u32 offloads)
+{
+	return 0;
+}
+
+static int stubborn_set_queues(struct net_backend *be, unsigned int nr)
+{
+	return 0;
+}
+
+static void stubborn_destroy(struct net_backend *be)
+{
+	close(stubborn.pipe[0]);
+	close(stubborn.pipe[1]);
+}
+
+static const struct net_backend_ops stubborn_ops = {
+	.name = "stubborn", .send = stubborn_send, .recv = stubborn_recv, .fd = stubborn_fd,
+	.set_header = stubborn_set_header, .set_queues = stubborn_set_queues,
+	.destroy = stubborn_destroy,
+};
+
+static int setup_stubborn(void **state)
+{
+	static struct net_backend be = { .ops = &stubborn_ops, .queues = 1 };
+	struct nic_config cfg = { .queues = 1 };
+
+	stubborn.gone = false;
+	assert_int_equal(pipe(stubborn.pipe), 0);
+	rig = malloc(sizeof(*rig));
+	rig_init(rig);
+	memcpy(cfg.mac, mac, 6);
+	assert_int_equal(virtio_net_create(&rig->vm, &be, &cfg, NULL), 0);
+	fake_msix_enable(true);
+	return 0;
+}
+
+/* It is the receiver that notices: what waits to be sent comes back, too. */
+static void frames_for_a_gone_far_end_come_back(void **state)
+{
+	struct flow f = { .txq = 1, .rx_len = 1526 };
+	unsigned int i, ms = 5000;
+
+	rig_start(rig, f.features, 2, 64);
+	for (i = 0; i < 5; i++)
+		send_frame(&f);
+	rig_expose(rig, 1);
+	usleep(20000);
+	assert_int_equal(reclaim_tx(&f), 0);
+	__atomic_store_n(&stubborn.gone, true, __ATOMIC_SEQ_CST);
+	post_all(&f); /* its kick has the receiver look */
+	for (i = 0; i < 5 && ms; ms--) {
+		i += reclaim_tx(&f);
+		usleep(1000);
+	}
+	assert_int_equal(i, 5);
+	assert_int_equal(fake_read(VIRTIO_PCI_BAR, VIRTIO_PCI_DEVICE_OFF + 6, 2), 0);
+	assert_false(rig_broken());
+}
+
 static void a_missing_kernel_device_is_named(void **state)
 {
 	struct nic_config cfg = { .queues = 1 };
@@ -762,6 +877,7 @@ int main(void)
 		T(the_reflector_drops_when_full),
 		T(counters_add_up),
 		T2(control_queue_answers),
+		T(control_commands_come_in_pieces),
 		T2(both_pairs_carry),
 		T(a_control_command_without_answer_breaks),
 		T(feature_sets_must_make_sense),
@@ -769,6 +885,8 @@ int main(void)
 		T(lies_break_the_liar),
 		T(reset_under_traffic_is_final),
 		T(one_queue_is_reset_under_traffic),
+		cmocka_unit_test_setup_teardown(frames_for_a_gone_far_end_come_back,
+						setup_stubborn, teardown),
 		T(a_missing_kernel_device_is_named),
 	};
 

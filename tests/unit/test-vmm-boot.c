@@ -168,7 +168,7 @@ static void bzimage_is_loaded(void **state)
 	p = (const void *)guest(entry.arg, sizeof(*p));
 	assert_int_equal(p->hdr.header, 0x53726448);
 	assert_int_equal(p->hdr.type_of_loader, 0xff);
-	assert_string_equal(guest(p->hdr.cmd_line_ptr, 16), "console=x");
+	assert_string_equal((const char *)guest(p->hdr.cmd_line_ptr, 16), "console=x");
 	assert_int_equal(p->hdr.ramdisk_size, 5000);
 	assert_int_equal(p->hdr.ramdisk_image & 0xfff, 0);
 	assert_true(p->hdr.ramdisk_image + 5000ull <= RAM);
@@ -327,7 +327,7 @@ static void elf_is_loaded(void **state)
 	memcpy(mod, guest(info[4], sizeof(mod)), sizeof(mod));
 	assert_int_equal(mod[1], 3000);
 	assert_int_equal(*guest(mod[0] + 2999, 1), 0xcd);
-	assert_string_equal(guest(info[6], 6), "quiet");
+	assert_string_equal((const char *)guest(info[6], 6), "quiet");
 	assert_int_equal(info[8], LAYOUT_ACPI);
 	assert_true(info[12] >= 4);
 }

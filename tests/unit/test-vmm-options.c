@@ -15,17 +15,21 @@
 #include "vmm/options.h"
 #include "vmm/virtio/virtio_net.h"
 
-/* Options only name these; nothing here is ever created. */
+/* Devices that cannot be made. As their headers say, the backend goes with them. */
 int e1000_create(struct vm *vm, struct net_backend *be, const struct nic_config *cfg)
 {
-	abort();
+	be->ops->destroy(be);
+	return vmm_fail(ENOMEM, "no e1000 today");
 }
 
 int virtio_net_create(struct vm *vm, struct net_backend *be, const struct nic_config *cfg,
 		      const char *vhost_device)
 {
-	abort();
+	be->ops->destroy(be);
+	return vmm_fail(ENOMEM, "no virtio today");
 }
+
+/* Options only name these; nothing of theirs is ever opened. */
 
 int tap_backend_open(struct net_backend **be, const char *ifname, unsigned int queues)
 {
@@ -185,6 +189,30 @@ static void too_many_networks(void **state)
 	refused(line, "8 times");
 }
 
+static unsigned int destroyed;
+
+static void backend_destroy(struct net_backend *be)
+{
+	destroyed++;
+}
+
+static void a_backend_is_destroyed_once(void **state)
+{
+	static const struct net_backend_ops ops = { .destroy = backend_destroy };
+	static const char *const names[] = { "e1000", "virtio", "vhost", "viola" };
+	struct nic_config config = { .queues = 1 };
+	struct net_backend be = { .ops = &ops };
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(names); i++) {
+		const struct nic_path *path = nic_path_find(names[i]);
+
+		destroyed = 0;
+		assert_int_equal(path->create(path, NULL, &be, &config), -ENOMEM);
+		assert_int_equal(destroyed, 1);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -196,6 +224,7 @@ int main(void)
 		cmocka_unit_test(cpu_lists),
 		cmocka_unit_test(networks),
 		cmocka_unit_test(too_many_networks),
+		cmocka_unit_test(a_backend_is_destroyed_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -320,6 +320,26 @@ static void the_second_over_an_address_loses(void **state)
 	assert_true(dev->mapped[MEM32_BAR] && other->mapped[MEM32_BAR]);
 }
 
+/* A driver that swaps the places of two BARs has one over the other meanwhile. */
+static void bars_of_a_device_swap_places(void **state)
+{
+	const u32 high = 0xd8000000;
+
+	/* The 64-bit one below 4 GiB, where both kinds may be. */
+	cfg_write(dev, PCI_BASE_ADDRESS_0, 0xd0000000, 4);
+	cfg_write(dev, PCI_BASE_ADDRESS_2, high, 4);
+	cfg_write(dev, PCI_BASE_ADDRESS_3, 0, 4);
+	command(dev, PCI_COMMAND_MEMORY);
+	assert_true(dev->mapped[MEM32_BAR] && dev->mapped[MEM64_BAR]);
+	cfg_write(dev, PCI_BASE_ADDRESS_0, high, 4);
+	assert_false(dev->mapped[MEM32_BAR]);
+	cfg_write(dev, PCI_BASE_ADDRESS_2, 0xd0000000, 4);
+	assert_true(dev->mapped[MEM32_BAR] && dev->gpa[MEM32_BAR] == high);
+	assert_true(dev->mapped[MEM64_BAR] && dev->gpa[MEM64_BAR] == 0xd0000000);
+	mem_read(high + 0x11000, 4);
+	assert_int_equal(dev->off, 0x11000);
+}
+
 /* --- INTx ---------------------------------------------------------------------------- */
 
 static void intx_obeys_the_command_register(void **state)
@@ -419,6 +439,7 @@ static void masked_vectors_pend(void **state)
 	int fd;
 
 	command(dev, PCI_COMMAND_MEMORY);
+	msix_setup_vector(2, 0xfee00000, 0x42);
 	msix_control(PCI_MSIX_FLAGS_ENABLE);
 	assert_int_equal(pba(), 0);
 	pci_msix_notify(&dev->pci, 2);
@@ -447,6 +468,7 @@ static void notify_signals_a_live_vector(void **state)
 	int fd;
 
 	command(dev, PCI_COMMAND_MEMORY);
+	msix_setup_vector(0, 0xfee00000, 0x40);
 	msix_control(PCI_MSIX_FLAGS_ENABLE);
 	msix_mask(0, false);
 	pci_msix_notify(&dev->pci, 0);
@@ -458,6 +480,54 @@ static void notify_signals_a_live_vector(void **state)
 	pci_msix_notify(&dev->pci, VECTORS);
 	pci_msix_notify(&dev->pci, 0xffff);
 	assert_int_equal(pci_msix_fd(&dev->pci, VECTORS), -EINVAL);
+}
+
+/*
+ * What a write to would be memory, a BAR or the IOAPIC is no interrupt, though
+ * KVM would make one of it; a good address later sends what pended.
+ */
+static void only_apics_are_interrupted(void **state)
+{
+	static const u64 bad[] = {
+		0, 0x1000, 0xfec00000, 0xfedffffc, 0xfef00000, 0xffe00000, 0x7ee00000,
+		0x1fee00000, 0x80000000fee00000, 0xfffffffffffffffc,
+	};
+	static const u64 good[] = { 0xfee00000, 0xfee01000, 0xfeeff00c, 0xfeefffe0 };
+	eventfd_t count;
+	unsigned int i;
+	int fd, gsi;
+
+	command(dev, PCI_COMMAND_MEMORY);
+	msix_control(PCI_MSIX_FLAGS_ENABLE);
+	fd = pci_msix_fd(&dev->pci, 3);
+	for (i = 0; i < ARRAY_SIZE(bad); i++) {
+		/* Unmasked with it. */
+		msix_setup_vector(3, bad[i], 0x4041);
+		msix_mask(3, false);
+		assert_int_equal(rig_irqfd(fd), -1);
+		pci_msix_notify(&dev->pci, 3);
+		assert_int_equal(pba(), 1 << 3);
+		/* Corrected while live, by halves, and spoilt again likewise. */
+		mem_write(bar64() + TABLE_OFF + 3 * 16 + 4, 0, 4);
+		mem_write(bar64() + TABLE_OFF + 3 * 16, good[i % ARRAY_SIZE(good)], 4);
+		gsi = rig_irqfd(fd);
+		assert_true(gsi >= GSI_IOAPIC_PINS);
+		assert_true(rig.route[gsi].addr == good[i % ARRAY_SIZE(good)]);
+		assert_int_equal(eventfd_read(fd, &count), 0);
+		assert_int_equal(count, 1);
+		mem_write(bar64() + TABLE_OFF + 3 * 16 + 4, bad[i] >> 32, 4);
+		mem_write(bar64() + TABLE_OFF + 3 * 16, (u32)bad[i], 4);
+		assert_int_equal(rig_irqfd(fd), -1);
+		/* The route was never the bad one, not even on the way. */
+		assert_true(rig.route[gsi].addr >> 20 == 0xfee);
+		msix_mask(3, true);
+	}
+	/* The first notification of a vector makes its eventfd: as above. */
+	msix_setup_vector(4, 0x2000, 0x4041);
+	msix_mask(4, false);
+	pci_msix_notify(&dev->pci, 4);
+	assert_int_equal(pba(), 1 << 4);
+	assert_int_equal(rig.irqfds, 0);
 }
 
 static void msix_keeps_intx_quiet(void **state)
@@ -511,6 +581,7 @@ static void table_accesses_are_bounded(void **state)
 static void a_refused_irqfd_stops_the_machine(void **state)
 {
 	command(dev, PCI_COMMAND_MEMORY);
+	msix_setup_vector(0, 0xfee00000, 0x40);
 	msix_control(PCI_MSIX_FLAGS_ENABLE);
 	pci_msix_fd(&dev->pci, 0);
 	rig.fail_irqfd = true;
@@ -606,11 +677,13 @@ int main(void)
 		T(bars_move),
 		T(bars_stay_in_their_windows),
 		T(the_second_over_an_address_loses),
+		T(bars_of_a_device_swap_places),
 		T(intx_obeys_the_command_register),
 		T(shared_lines_are_wired_or),
 		T(vectors_go_to_kvm_while_live),
 		T(masked_vectors_pend),
 		T(notify_signals_a_live_vector),
+		T(only_apics_are_interrupted),
 		T(msix_keeps_intx_quiet),
 		T(table_accesses_are_bounded),
 		T(a_refused_irqfd_stops_the_machine),

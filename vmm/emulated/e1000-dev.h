@@ -180,6 +180,12 @@ void e1000_reset(struct e1000 *e);
 /* Has the loop thread look at transmitter and receiver. Any lock state. */
 void e1000_kick(struct e1000 *e);
 
+/*
+ * e1000.c: the descriptor at the head of the ring that the registers @bal,
+ * @bah and @head describe, in guest memory; NULL if it is not in RAM.
+ */
+u64 *e1000_desc(struct e1000 *e, u32 bal, u32 bah, u32 head);
+
 /* e1000-stats.c */
 void e1000_stat_add(struct e1000 *e, u32 off, u32 n); /* sticks at all ones */
 void e1000_stat_tx(struct e1000 *e, const u8 *frame, u32 wire_len);

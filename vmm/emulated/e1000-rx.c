@@ -63,18 +63,6 @@ static u32 rx_buffer_size(const struct e1000 *e)
 	return size[!!(rctl & RCTL_BSEX)][RCTL_BSIZE(rctl)];
 }
 
-static u64 *rx_desc(struct e1000 *e)
-{
-	u64 base = (u64)e1000_get(e, R_RDBAH) << 32 | e1000_get(e, R_RDBAL);
-	u64 gpa;
-	u64 *desc;
-
-	if (!viola_add_u64(base, (u64)e1000_get(e, R_RDH) * E1000_DESC_SIZE, &gpa))
-		return NULL;
-	desc = viola_mem_map(&e->pci.vm->mem.map, gpa, E1000_DESC_SIZE);
-	return (uintptr_t)desc % sizeof(u64) ? NULL : desc;
-}
-
 static void rx_advance(struct e1000 *e)
 {
 	u32 next = e1000_get(e, R_RDH) + 1, n = rx_ring_size(e);
@@ -94,7 +82,7 @@ bool e1000_rx_push(struct e1000 *e)
 	while (rx->total && rx_available(e)) {
 		u32 n = min(rx_buffer_size(e), rx->total - rx->off);
 		u32 status = RXD_STAT_DD, errors = 0;
-		u64 *desc = rx_desc(e), addr, second;
+		u64 *desc = e1000_desc(e, R_RDBAL, R_RDBAH, R_RDH), addr, second;
 
 		if (!desc) {
 			rx->stuck = true;

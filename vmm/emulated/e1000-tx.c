@@ -44,17 +44,9 @@ static u32 tx_ring_size(const struct e1000 *e)
 	return e1000_get(e, R_TDLEN) / E1000_DESC_SIZE;
 }
 
-/* The descriptor at TDH, or NULL if it is not in RAM. */
 static u64 *tx_desc(struct e1000 *e)
 {
-	u64 base = (u64)e1000_get(e, R_TDBAH) << 32 | e1000_get(e, R_TDBAL);
-	u64 gpa;
-	u64 *desc;
-
-	if (!viola_add_u64(base, (u64)e1000_get(e, R_TDH) * E1000_DESC_SIZE, &gpa))
-		return NULL;
-	desc = viola_mem_map(&e->pci.vm->mem.map, gpa, E1000_DESC_SIZE);
-	return (uintptr_t)desc % sizeof(u64) ? NULL : desc;
+	return e1000_desc(e, R_TDBAL, R_TDBAH, R_TDH);
 }
 
 static void tx_load_context(struct e1000_tx *tx)

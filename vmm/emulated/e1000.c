@@ -119,6 +119,17 @@ void e1000_kick(struct e1000 *e)
 		return;
 }
 
+u64 *e1000_desc(struct e1000 *e, u32 bal, u32 bah, u32 head)
+{
+	u64 base = (u64)e1000_get(e, bah) << 32 | e1000_get(e, bal), gpa;
+	u64 *desc;
+
+	if (!viola_add_u64(base, (u64)e1000_get(e, head) * E1000_DESC_SIZE, &gpa))
+		return NULL;
+	desc = viola_mem_map(&e->pci.vm->mem.map, gpa, E1000_DESC_SIZE);
+	return (uintptr_t)desc % sizeof(u64) ? NULL : desc;
+}
+
 /*
  * Receives until there is nothing left, no room, or a turn is over; the lock
  * is not held while the backend works. Ends with one interrupt for all. False

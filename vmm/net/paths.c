@@ -12,11 +12,7 @@
 static int create_e1000(const struct nic_path *path, struct vm *vm, struct net_backend *be,
 			const struct nic_config *config)
 {
-	int err = e1000_create(vm, be, config);
-
-	if (err)
-		be->ops->destroy(be);
-	return err;
+	return e1000_create(vm, be, config);
 }
 
 static int create_virtio(const struct nic_path *path, struct vm *vm, struct net_backend *be,

@@ -55,61 +55,41 @@ static struct tap *from_be(struct net_backend *be)
 	return (struct tap *)be;
 }
 
-/* @seg with a header of the tap's own before it; the pieces, or -EINVAL. */
-static int with_header(struct iovec *iov, struct virtio_net_hdr *hdr, const struct viola_seg *seg,
-		       u32 nr)
+/*
+ * One system call that sends or takes a frame, with a header of the tap's own
+ * before it if the NIC wants none. Bytes without that header, or -errno.
+ */
+static ssize_t transfer(struct net_backend *be, unsigned int queue, const struct viola_seg *seg,
+			u32 nr, ssize_t (*call)(int fd, const struct iovec *iov, int nr))
 {
-	if (nr >= IOV_MAX)
+	struct virtio_net_hdr hdr = { .gso_type = VIRTIO_NET_HDR_GSO_NONE };
+	const struct iovec *frame = (const struct iovec *)seg;
+	const u32 hidden = be->hdr_len ? 0 : TAP_HDR_HIDDEN;
+	struct iovec iov[IOV_MAX];
+	ssize_t len;
+
+	if (nr > IOV_MAX - !!hidden)
 		return -EINVAL;
-	iov[0] = (struct iovec){ hdr, sizeof(*hdr) };
-	memcpy(iov + 1, seg, nr * sizeof(*iov));
-	return (int)nr + 1;
+	if (hidden) {
+		iov[0] = (struct iovec){ &hdr, hidden };
+		memcpy(iov + 1, seg, nr * sizeof(*iov));
+		frame = iov;
+		nr++;
+	}
+	len = call(from_be(be)->fd[queue], frame, (int)nr);
+	return len < 0 ? -errno : max(len - (ssize_t)hidden, (ssize_t)0);
 }
 
 static int tap_send(struct net_backend *be, unsigned int queue, const struct viola_seg *seg,
 		    u32 nr)
 {
-	struct tap *tap = from_be(be);
-	ssize_t len;
-
-	if (nr > IOV_MAX)
-		return -EINVAL;
-	if (be->hdr_len) {
-		len = writev(tap->fd[queue], (const struct iovec *)seg, (int)nr);
-	} else {
-		struct virtio_net_hdr hdr = { .gso_type = VIRTIO_NET_HDR_GSO_NONE };
-		struct iovec iov[IOV_MAX];
-		int n = with_header(iov, &hdr, seg, nr);
-
-		if (n < 0)
-			return n;
-		len = writev(tap->fd[queue], iov, n);
-	}
-	return len < 0 ? -errno : 0;
+	return (int)min(transfer(be, queue, seg, nr, writev), (ssize_t)0);
 }
 
 static ssize_t tap_recv(struct net_backend *be, unsigned int queue, const struct viola_seg *seg,
 			u32 nr)
 {
-	struct tap *tap = from_be(be);
-	ssize_t len;
-
-	if (nr > IOV_MAX)
-		return -EINVAL;
-	if (be->hdr_len) {
-		len = readv(tap->fd[queue], (const struct iovec *)seg, (int)nr);
-	} else {
-		struct virtio_net_hdr hdr;
-		struct iovec iov[IOV_MAX];
-		int n = with_header(iov, &hdr, seg, nr);
-
-		if (n < 0)
-			return n;
-		len = readv(tap->fd[queue], iov, n);
-		if (len >= 0)
-			len = max(len - (ssize_t)sizeof(hdr), (ssize_t)0);
-	}
-	return len < 0 ? -errno : len;
+	return transfer(be, queue, seg, nr, readv);
 }
 
 static int tap_fd(struct net_backend *be, unsigned int queue)

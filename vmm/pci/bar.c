@@ -13,25 +13,11 @@
 
 #include "vmm/error.h"
 #include "vmm/pci/bus.h"
+#include "vmm/pci/le.h"
 #include "vmm/vm-private.h"
 
 #define MEM_BAR_MIN 4096u /* so that a page is one device's */
 #define IO_BAR_MIN 4u
-
-static void put32(u8 *to, u32 v)
-{
-	__le32 le = cpu_to_le32(v);
-
-	memcpy(to, &le, sizeof(le));
-}
-
-static u32 get32(const u8 *from)
-{
-	__le32 le;
-
-	memcpy(&le, from, sizeof(le));
-	return le32_to_cpu(le);
-}
 
 static unsigned int bar_reg(unsigned int bar)
 {
@@ -77,27 +63,27 @@ void pci_add_bar(struct pci_device *dev, unsigned int bar, enum pci_bar_kind kin
 	dev->bar[bar].kind = kind;
 	dev->bar[bar].size = rounded;
 	mask = ~(rounded - 1) & ~(u64)bar_kinds[kind].fixed;
-	put32(dev->config + bar_reg(bar), bar_kinds[kind].type);
-	put32(dev->writable + bar_reg(bar), (u32)mask);
+	put_le32(dev->config + bar_reg(bar), bar_kinds[kind].type);
+	put_le32(dev->writable + bar_reg(bar), (u32)mask);
 	if (kind == PCI_BAR_MEM64)
-		put32(dev->writable + bar_reg(bar + 1), (u32)(mask >> 32));
+		put_le32(dev->writable + bar_reg(bar + 1), (u32)(mask >> 32));
 }
 
 static void set_address(struct pci_device *dev, unsigned int bar, u64 address)
 {
 	const struct bar_kind *kind = &bar_kinds[dev->bar[bar].kind];
 
-	put32(dev->config + bar_reg(bar), (u32)address | kind->type);
+	put_le32(dev->config + bar_reg(bar), (u32)address | kind->type);
 	if (dev->bar[bar].kind == PCI_BAR_MEM64)
-		put32(dev->config + bar_reg(bar + 1), (u32)(address >> 32));
+		put_le32(dev->config + bar_reg(bar + 1), (u32)(address >> 32));
 }
 
 static u64 get_address(const struct pci_device *dev, unsigned int bar)
 {
-	u64 address = get32(dev->config + bar_reg(bar)) & ~bar_kinds[dev->bar[bar].kind].fixed;
+	u64 address = get_le32(dev->config + bar_reg(bar)) & ~bar_kinds[dev->bar[bar].kind].fixed;
 
 	if (dev->bar[bar].kind == PCI_BAR_MEM64)
-		address |= (u64)get32(dev->config + bar_reg(bar + 1)) << 32;
+		address |= (u64)get_le32(dev->config + bar_reg(bar + 1)) << 32;
 	return address;
 }
 
@@ -202,24 +188,28 @@ static bool in_window(struct pci_bus *bus, enum pci_bar_kind kind, u64 address, 
 	return false;
 }
 
+/* Where BAR @i is to answer now; false if nowhere. */
+static bool bar_wanted(struct pci_device *dev, unsigned int i, u64 *address)
+{
+	const struct pci_bar *bar = &dev->bar[i];
+
+	if (bar->kind == PCI_BAR_NONE || !(pci_command(dev) & bar_kinds[bar->kind].enable))
+		return false;
+	*address = get_address(dev, i);
+	return in_window(&dev->vm->pci, bar->kind, *address, bar->size);
+}
+
 void pci_bars_update(struct pci_device *dev)
 {
-	const u16 command = pci_command(dev);
 	unsigned int i;
+	u64 address;
 
-	for (i = 0; i < PCI_BARS; i++) {
-		struct pci_bar *bar = &dev->bar[i];
-		u64 address;
-		bool wanted;
-
-		if (bar->kind == PCI_BAR_NONE)
-			continue;
-		address = get_address(dev, i);
-		wanted = command & bar_kinds[bar->kind].enable &&
-			 in_window(&dev->vm->pci, bar->kind, address, bar->size);
-		if (bar->mapped && (!wanted || bar->base != address))
+	/* All that leave first: another BAR may take the place of one of them. */
+	for (i = 0; i < PCI_BARS; i++)
+		if (dev->bar[i].mapped &&
+		    (!bar_wanted(dev, i, &address) || dev->bar[i].base != address))
 			bar_unmap(dev, i);
-		if (!bar->mapped && wanted)
+	for (i = 0; i < PCI_BARS; i++)
+		if (!dev->bar[i].mapped && bar_wanted(dev, i, &address))
 			bar_map(dev, i, address);
-	}
 }

@@ -4,25 +4,11 @@
 #include <linux/pci_regs.h>
 
 #include "vmm/pci/bus.h"
-
-static void put16(u8 *to, u16 v)
-{
-	__le16 le = cpu_to_le16(v);
-
-	memcpy(to, &le, sizeof(le));
-}
-
-static u16 get16(const u8 *from)
-{
-	__le16 le;
-
-	memcpy(&le, from, sizeof(le));
-	return le16_to_cpu(le);
-}
+#include "vmm/pci/le.h"
 
 u16 pci_command(const struct pci_device *dev)
 {
-	return get16(dev->config + PCI_COMMAND);
+	return get_le16(dev->config + PCI_COMMAND);
 }
 
 void pci_device_init(struct pci_device *dev, struct vm *vm, const char *name,
@@ -41,18 +27,18 @@ void pci_device_init(struct pci_device *dev, struct vm *vm, const char *name,
 	}
 	pthread_mutex_init(&dev->config_lock, NULL);
 
-	put16(dev->config + PCI_VENDOR_ID, id->vendor);
-	put16(dev->config + PCI_DEVICE_ID, id->device);
+	put_le16(dev->config + PCI_VENDOR_ID, id->vendor);
+	put_le16(dev->config + PCI_DEVICE_ID, id->device);
 	dev->config[PCI_REVISION_ID] = id->revision;
 	dev->config[PCI_CLASS_PROG] = (u8)id->class_code;
-	put16(dev->config + PCI_CLASS_DEVICE, (u16)(id->class_code >> 8));
-	put16(dev->config + PCI_SUBSYSTEM_VENDOR_ID, id->subsystem_vendor);
-	put16(dev->config + PCI_SUBSYSTEM_ID, id->subsystem);
+	put_le16(dev->config + PCI_CLASS_DEVICE, (u16)(id->class_code >> 8));
+	put_le16(dev->config + PCI_SUBSYSTEM_VENDOR_ID, id->subsystem_vendor);
+	put_le16(dev->config + PCI_SUBSYSTEM_ID, id->subsystem);
 	dev->config[PCI_INTERRUPT_PIN] = intx;
 
-	put16(dev->writable + PCI_COMMAND,
-	      PCI_COMMAND_IO | PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER | PCI_COMMAND_PARITY |
-		      PCI_COMMAND_SERR | PCI_COMMAND_INTX_DISABLE);
+	put_le16(dev->writable + PCI_COMMAND,
+		 PCI_COMMAND_IO | PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER | PCI_COMMAND_PARITY |
+			 PCI_COMMAND_SERR | PCI_COMMAND_INTX_DISABLE);
 	dev->writable[PCI_CACHE_LINE_SIZE] = 0xff;
 	dev->writable[PCI_LATENCY_TIMER] = 0xff;
 	dev->writable[PCI_INTERRUPT_LINE] = 0xff;

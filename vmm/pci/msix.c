@@ -8,6 +8,15 @@
  * otherwise it is not, and a signal just stays in its count. So the count is
  * the pending bit: the PBA reads it, and unmasking passes it on. It does not
  * matter who signals: a device here or a data plane in the kernel.
+ *
+ * An entry whose address is not a local APIC's is no interrupt: a device would
+ * write its data to memory there. Nothing is written for it here, and nothing
+ * of it reaches KVM, which looks at some bits of an address only and would
+ * take any for an APIC's. Such an entry pends as if it were masked.
+ *
+ * The data is the guest's own affair, with the delivery mode in it. NMI, SMI
+ * and INIT are what its processors can send to each other through the APIC
+ * anyway: they reach processors of this guest alone, and at worst end it.
  */
 #include <errno.h>
 #include <poll.h>
@@ -16,8 +25,11 @@
 #include <unistd.h>
 #include <linux/pci_regs.h>
 
+#include "vmm/complain.h"
 #include "vmm/error.h"
+#include "vmm/layout.h"
 #include "vmm/pci/bus.h"
+#include "vmm/pci/le.h"
 #include "vmm/vm-private.h"
 
 #define VECTORS_MAX 2048u
@@ -26,6 +38,9 @@
 #define WORD_ADDR_HI (PCI_MSIX_ENTRY_UPPER_ADDR / 4)
 #define WORD_DATA (PCI_MSIX_ENTRY_DATA / 4)
 #define WORD_CONTROL (PCI_MSIX_ENTRY_VECTOR_CTRL / 4)
+
+/* Messages to local APICs: 1 MiB, destination and hints in the bits below. */
+#define APIC_WINDOW_MASK 0xfff00000u
 
 struct msix_vector {
 	u32 word[ENTRY_WORDS]; /* the table's entry */
@@ -43,6 +58,7 @@ struct pci_msix {
 	void (*on_enable)(struct pci_device *dev, bool on);
 	bool enabled, masked; /* message control; enabled also read without the lock */
 	u64 notified, connects; /* for --stats */
+	u64 complained; /* of vmm_complain() */
 	struct msix_vector vector[];
 };
 
@@ -54,10 +70,22 @@ static int vector_open(struct pci_device *dev, struct msix_vector *v)
 	return v->fd < 0 ? vmm_fail(errno, "%s: cannot create an eventfd: %m", dev->name) : 0;
 }
 
-static bool vector_live(const struct pci_msix *msix, const struct msix_vector *v)
+static bool vector_unmasked(const struct pci_msix *msix, const struct msix_vector *v)
 {
 	return msix->enabled && !msix->masked &&
 	       !(v->word[WORD_CONTROL] & PCI_MSIX_ENTRY_CTRL_MASKBIT);
+}
+
+/* Whether a write to the entry's address would be an interrupt. */
+static bool vector_names_apic(const struct msix_vector *v)
+{
+	return !v->word[WORD_ADDR_HI] &&
+	       (v->word[WORD_ADDR_LO] & APIC_WINDOW_MASK) == LAYOUT_LAPIC;
+}
+
+static bool vector_live(const struct pci_msix *msix, const struct msix_vector *v)
+{
+	return vector_unmasked(msix, v) && vector_names_apic(v);
 }
 
 static int vector_route(struct pci_device *dev, struct msix_vector *v)
@@ -98,10 +126,18 @@ static int vector_connect(struct pci_device *dev, struct msix_vector *v)
 /* After any change of masks, table or eventfds. */
 static int vector_update(struct pci_device *dev, struct msix_vector *v)
 {
-	const bool live = vector_live(dev->msix, v);
+	struct pci_msix *msix = dev->msix;
+	const bool live = vector_live(msix, v);
 	int err = 0;
 
-	if (v->fd < 0 || v->connected == live)
+	if (v->fd < 0)
+		return 0;
+	if (!live && vector_unmasked(msix, v))
+		vmm_complain(&msix->complained, dev->name,
+			     "MSI-X vector %u to 0x%08x%08x, which is no APIC: not sent",
+			     (unsigned int)(v - msix->vector), v->word[WORD_ADDR_HI],
+			     v->word[WORD_ADDR_LO]);
+	if (v->connected == live)
 		return 0;
 	if (live)
 		return vector_connect(dev, v);
@@ -128,7 +164,6 @@ int pci_msix_init(struct pci_device *dev, unsigned int bar, u32 table_off, u32 p
 	u8 body[PCI_CAP_MSIX_SIZEOF] = { 0 };
 	struct pci_msix *msix;
 	unsigned int i;
-	__le32 le;
 
 	/* Mistakes in this program. */
 	assert(vectors && vectors <= VECTORS_MAX && bar < PCI_BARS);
@@ -149,12 +184,9 @@ int pci_msix_init(struct pci_device *dev, unsigned int bar, u32 table_off, u32 p
 		msix->vector[i].fd = -1;
 		msix->vector[i].word[WORD_CONTROL] = PCI_MSIX_ENTRY_CTRL_MASKBIT;
 	}
-	body[PCI_MSIX_FLAGS] = (u8)(vectors - 1);
-	body[PCI_MSIX_FLAGS + 1] = (u8)((vectors - 1) >> 8);
-	le = cpu_to_le32(table_off | bar);
-	memcpy(body + PCI_MSIX_TABLE, &le, sizeof(le));
-	le = cpu_to_le32(pba_off | bar);
-	memcpy(body + PCI_MSIX_PBA, &le, sizeof(le));
+	put_le16(body + PCI_MSIX_FLAGS, (u16)(vectors - 1));
+	put_le32(body + PCI_MSIX_TABLE, table_off | bar);
+	put_le32(body + PCI_MSIX_PBA, pba_off | bar);
 	msix->cap = pci_add_capability(dev, PCI_CAP_ID_MSIX, body, sizeof(body));
 	dev->writable[msix->cap + PCI_MSIX_FLAGS + 1] =
 		(PCI_MSIX_FLAGS_ENABLE | PCI_MSIX_FLAGS_MASKALL) >> 8;
@@ -314,9 +346,10 @@ static void table_word_write(struct pci_device *dev, u32 word, u32 value)
 	v->word[word % ENTRY_WORDS] = value;
 	/*
 	 * An entry that is changed while it is live is undefined (6.8.2.9);
-	 * follow it, as hardware does.
+	 * follow it, as hardware does. One that leaves the APICs has no route
+	 * to follow: it is disconnected after the whole access.
 	 */
-	if (v->connected && vector_route(dev, v))
+	if (v->connected && vector_names_apic(v) && vector_route(dev, v))
 		vm_give_up(dev->vm, dev->name);
 }
 

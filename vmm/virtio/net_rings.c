@@ -172,7 +172,8 @@ static int tx_frame(struct net_pair *pair, const struct viola_chain *chain)
 
 	if (chain->out_len >= NET_HDR_LEN + ETH_HLEN && chain->out_len <= FRAME_MAX)
 		err = be->ops->send(be, pair->index, chain->seg, chain->nout);
-	if (err == -EAGAIN)
+	/* A far end that is gone never takes it, whatever it answers. */
+	if (err == -EAGAIN && !pair->far_dead)
 		return err;
 	if (err) {
 		pair->tx.stats.drops++;
@@ -191,6 +192,7 @@ static void tx_run(struct net_pair *pair)
 	unsigned int done = 0;
 	int ret;
 
+	pair->tx_blocked = false;
 	viola_ring_disable_kick(ring);
 	while (done < BUDGET) {
 		ret = viola_ring_pop(ring, &chain);
@@ -214,7 +216,7 @@ static void tx_run(struct net_pair *pair)
 		if (!ret)
 			return;
 		if (ret < 0) {
-			side_fail(pair, tx, "");
+			side_fail(pair, tx, "buffer in too many pieces");
 			return;
 		}
 		viola_ring_disable_kick(ring);
@@ -273,6 +275,9 @@ static int rx_fill(struct net_pair *pair, u64 want)
 			return -ENOSPC;
 		chain.seg = pair->rx_seg + pair->seg_at + pair->seg_nr;
 		ret = viola_ring_pop(ring, &chain);
+		/* There is room for all that a driver may put into one chain. */
+		if (ret == -ENOBUFS)
+			return -EPROTO;
 		if (ret <= 0)
 			return ret;
 		if (chain.nout || !chain.in_len)
@@ -486,8 +491,12 @@ static void pair_run(struct net_pair *pair, unsigned int what)
 	}
 	if (what & RUN_TX && pair->tx.active)
 		tx_run(pair);
-	if (what & RUN_RX && pair->rx.active && pair->carries && !pair->far_dead && !rx_run(pair))
+	if (what & RUN_RX && pair->rx.active && pair->carries && !pair->far_dead && !rx_run(pair)) {
 		lost = pair->far_dead = true;
+		/* Nothing is watched any more that would say when to send again. */
+		if (pair->tx_blocked && pair->tx.active)
+			tx_run(pair);
+	}
 	far_watch(pair);
 	pthread_mutex_unlock(&pair->lock);
 	if (lost)

@@ -102,14 +102,23 @@ static void relay_call(struct loop_source *source, uint32_t events)
 	virtio_call(&q->vhost->net->dev, q->index);
 }
 
+/*
+ * With the lock, under which a queue stops and takes its report along: what is
+ * read here is of the ring that runs now, not of one that a reset has ended.
+ */
 static void ring_failed(struct loop_source *source, uint32_t events)
 {
 	struct vhost_queue *q = source->opaque;
+	struct net_vhost *vhost = q->vhost;
 	eventfd_t count;
 
-	eventfd_read(source->fd, &count);
-	virtio_complain(&q->vhost->net->dev, "queue %u: given up by %s", q->index, q->vhost->node);
-	virtio_needs_reset(&q->vhost->net->dev);
+	pthread_mutex_lock(&vhost->lock);
+	if (!eventfd_read(source->fd, &count) && q->active) {
+		virtio_complain(&vhost->net->dev, "queue %u: given up by %s", q->index,
+				vhost->node);
+		virtio_needs_reset(&vhost->net->dev);
+	}
+	pthread_mutex_unlock(&vhost->lock);
 }
 
 /*
@@ -225,10 +234,13 @@ static int vhost_activate(struct net_plane *plane, unsigned int index,
 static void vhost_deactivate(struct net_plane *plane, unsigned int index)
 {
 	struct net_vhost *vhost = from_plane(plane);
+	eventfd_t count;
 
 	pthread_mutex_lock(&vhost->lock);
 	vhost->queue[index].active = false;
 	ring_stop(vhost, index);
+	/* A report that nobody has read: see ring_failed(). */
+	eventfd_read(vhost->queue[index].error.fd, &count);
 	pthread_mutex_unlock(&vhost->lock);
 }
 

@@ -174,7 +174,13 @@ static bool control_rx_mode(struct control_command *cmd)
 
 static bool control_mac(struct control_command *cmd)
 {
-	return control_data(cmd, cmd->net->mac_now, ETH_ALEN);
+	u8 mac[ETH_ALEN];
+
+	/* All of it or nothing: a short command changes nothing. */
+	if (!control_data(cmd, mac, sizeof(mac)))
+		return false;
+	memcpy(cmd->net->mac_now, mac, sizeof(mac));
+	return true;
 }
 
 static bool control_pairs(struct control_command *cmd)
@@ -247,7 +253,7 @@ static u8 control_run(struct virtio_net *net, const struct viola_chain *chain)
 static int control_serve(struct virtio_net *net)
 {
 	struct viola_ring *ring = &net->control.ring;
-	struct viola_seg seg[64];
+	struct viola_seg seg[NET_QUEUE_SIZE]; /* as many as a chain can have (2.7.5.3.1) */
 	struct viola_chain chain = { .seg = seg, .seg_max = ARRAY_SIZE(seg) };
 	u32 budget = ring->num;
 	int ret;
