@@ -85,7 +85,7 @@ fetch()
 	local i
 
 	for ((i = 0; i < 200; i++)); do
-		if wget -q -O /tmp/up http://10.9.0.2/up 2>/dev/null; then
+		if /bin/busybox wget -q -O /tmp/up http://10.9.0.2/up 2>/dev/null; then
 			/bin/busybox nc 10.9.0.2 81 </dev/null
 			return
 		fi

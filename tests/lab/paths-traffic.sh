@@ -86,6 +86,11 @@ order_check()
 cd "$top" || exit 1
 compare_paths 6.12 e1000,virtio,vhost,viola
 order_check 6.12
-compare_paths 6.1 viola,vhost
-printf '%d passed, %d failed, 0 skipped\n' "$passed" "$failed"
+if tools/kernels 6.1 >/dev/null 2>&1; then
+	compare_paths 6.1 viola,vhost
+else
+	printf 'ok - 6.1: vhost and viola # skip no such kernel is offered here\n'
+	skipped=1
+fi
+printf '%d passed, %d failed, %d skipped\n' "$passed" "$failed" "${skipped-0}"
 ((failed == 0 && passed > 0))

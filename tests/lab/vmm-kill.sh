@@ -7,6 +7,8 @@
 set -uo pipefail
 
 top=$(cd "$(dirname "$0")/../.." && pwd -P)
+# shellcheck source=lib/report.bash
+source "$top/tests/lab/lib/report.bash"
 self=$top/tests/lab/vmm-kill.sh
 dir=$top/build/lab/vmm-kill
 kernel=6.12
@@ -179,8 +181,6 @@ fi
 # --- outside --------------------------------------------------------------------
 
 cd "$top" || exit 1
-passed=0
-failed=0
 status=0
 mkdir -p "$dir"
 if ! build/bin/viola-mkinitramfs --kernel "$kernel" --output "$dir/initrd"; then
@@ -189,21 +189,5 @@ if ! build/bin/viola-mkinitramfs --kernel "$kernel" --output "$dir/initrd"; then
 fi
 build/bin/viola lab --quiet --kernel "$kernel" --timeout 560 --log "$dir/lab-kernel.log" -- \
 	bash "$self" --inside </dev/null >"$dir/out" 2>"$dir/err" || status=$?
-while IFS= read -r line; do
-	case $line in
-	"ok - "*) ((passed++)) ;;
-	"not ok - "*) ((failed++)) ;;
-	esac
-	printf '%s\n' "$line"
-done <"$dir/out"
-if ((status == 0)); then
-	printf 'ok - the kernel has nothing to complain of\n'
-	((passed++))
-else
-	printf 'not ok - the lab ends well - exit status %d\n' "$status"
-	((failed++))
-	tail -n 20 "$dir/err" | sed 's/^/# /'
-fi
 rm -f "$dir/initrd"
-printf '%d passed, %d failed, 0 skipped\n' "$passed" "$failed"
-((failed == 0 && passed > 0))
+lab_report "$status" "$dir/out" "$dir/err"

@@ -8,7 +8,7 @@ viola-compare-src := tools/compare/main.c tools/compare/counters.c \
 		     tools/compare/table.c tools/compare/tap.c tools/compare/view.c \
 		     tools/guest/account.c tools/guest/failure.c \
 		     tools/guest/farend.c tools/guest/frame.c \
-		     tools/guest/link.c
+		     tools/guest/link.c tools/lib/number.c
 viola-compare-libs := -ljansson -lm
 
 unit-tests += test-compare

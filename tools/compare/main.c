@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
-#include <ctype.h>
-#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "tools/compare/paths.h"
+#include "tools/lib/number.h"
 
 static const char usage[] =
 "usage: viola compare [OPTION]...\n"
@@ -28,22 +27,6 @@ static const char usage[] =
 "  --help, --version\n"
 "\n"
 "Exit status: 0 all paths ok or skipped; 1 a path failed; 2 usage or set-up.\n";
-
-static bool parse_number(const char *s, unsigned int lo, unsigned int hi,
-			 unsigned int *v)
-{
-	unsigned long n;
-	char *end;
-
-	if (!isdigit((unsigned char)*s))
-		return false;
-	errno = 0;
-	n = strtoul(s, &end, 10);
-	if (errno || *end || n < lo || n > hi)
-		return false;
-	*v = n;
-	return true;
-}
 
 static bool parse_paths(struct compare_options *o, const char *arg)
 {
@@ -104,13 +87,13 @@ static bool number_option(struct compare_options *o, int opt, const char *arg)
 {
 	switch (opt) {
 	case O_RTT_COUNT:
-		return parse_number(arg, 1, 10000000, &o->rtt_count);
+		return number_parse(arg, 1, 10000000, &o->rtt_count);
 	case O_RATE_MS:
-		return parse_number(arg, 0, 60000, &o->rate_ms);
+		return number_parse(arg, 0, 60000, &o->rate_ms);
 	case O_WARMUP:
-		return parse_number(arg, 0, 1000000, &o->warmup);
+		return number_parse(arg, 0, 1000000, &o->warmup);
 	case O_LIMIT:
-		return parse_number(arg, 1, 86400, &o->limit_s);
+		return number_parse(arg, 1, 86400, &o->limit_s);
 	}
 	return false;
 }

@@ -16,6 +16,7 @@
 
 #include "tools/guest/agent.h"
 #include "tools/guest/settle.h"
+#include "tools/lib/number.h"
 
 #define AGENT_RCVBUF	(8 << 20)
 #define SETTLE_WINDOW_MS 200
@@ -50,22 +51,6 @@ static int usage_error(const char *fmt, const char *what)
 	return AGENT_USAGE;
 }
 
-static bool parse_number(const char *s, unsigned int lo, unsigned int hi,
-			 unsigned int *v)
-{
-	unsigned long n;
-	char *end;
-
-	if (*s < '0' || *s > '9')
-		return false;
-	errno = 0;
-	n = strtoul(s, &end, 10);
-	if (errno || *end || n < lo || n > hi)
-		return false;
-	*v = n;
-	return true;
-}
-
 static bool parse_sizes(char *s, unsigned int *list, unsigned int *n)
 {
 	char *save, *tok;
@@ -73,7 +58,7 @@ static bool parse_sizes(char *s, unsigned int *list, unsigned int *n)
 	*n = 0;
 	for (tok = strtok_r(s, ",", &save); tok; tok = strtok_r(NULL, ",", &save))
 		if (*n == AGENT_SIZES ||
-		    !parse_number(tok, VIOLA_WIRE_SIZE_MIN, VIOLA_WIRE_SIZE_MAX,
+		    !number_parse(tok, VIOLA_WIRE_SIZE_MIN, VIOLA_WIRE_SIZE_MAX,
 				  &list[(*n)++]))
 			return false;
 	return *n;
@@ -129,25 +114,25 @@ static bool option_value(struct agent_config *c, int opt, char *arg)
 		strcpy(c->iface, arg);
 		return true;
 	case O_RTT_COUNT:
-		return parse_number(arg, 0, 100000000, &c->rtt_count);
+		return number_parse(arg, 0, 100000000, &c->rtt_count);
 	case O_RTT_SIZE:
 		return parse_sizes(arg, c->rtt_size, &c->rtt_sizes);
 	case O_WARMUP:
-		return parse_number(arg, 0, 100000000, &c->warmup);
+		return number_parse(arg, 0, 100000000, &c->warmup);
 	case O_RATE_MS:
-		return parse_number(arg, 0, 60000, &c->rate_ms);
+		return number_parse(arg, 0, 60000, &c->rate_ms);
 	case O_RATE_SIZE:
 		return parse_sizes(arg, c->rate_size, &c->rate_sizes);
 	case O_RATE:
 		return parse_directions(arg, c);
 	case O_WINDOW:
-		return parse_number(arg, 0, 4096, &c->window);
+		return number_parse(arg, 0, 4096, &c->window);
 	case O_TIMEOUT:
-		return parse_number(arg, 1, 60000, &c->timeout_ms);
+		return number_parse(arg, 1, 60000, &c->timeout_ms);
 	case O_WAIT:
-		return parse_number(arg, 0, 600000, &c->wait_ms);
+		return number_parse(arg, 0, 600000, &c->wait_ms);
 	case O_SETTLE:
-		return parse_number(arg, 0, 600000, &c->settle_ms);
+		return number_parse(arg, 0, 600000, &c->settle_ms);
 	case O_NO_CONTROL:
 		c->control = false;
 		return true;

@@ -7,7 +7,8 @@ guest-link-src := tools/guest/account.c tools/guest/failure.c \
 programs += viola-agent
 viola-agent-src := tools/guest/agent.c tools/guest/hdr.c tools/guest/irqs.c \
 		   tools/guest/results.c tools/guest/session.c \
-		   tools/guest/settle.c tools/guest/workload.c $(guest-link-src)
+		   tools/guest/settle.c tools/guest/workload.c \
+		   tools/lib/number.c $(guest-link-src)
 viola-agent-cflags := -Os -ffunction-sections -fdata-sections
 viola-agent-ldflags := -static -Wl,--gc-sections -s
 

@@ -28,6 +28,8 @@ struct lab_options {
 	char tree[PATH_MAX];		/* visible read-write; real path */
 	char cwd[PATH_MAX];
 	char log[PATH_MAX];
+	enum lab_accel accel;
+	const char *accel_why;		/* a few words for people */
 	unsigned int smp;
 	char mem[16];			/* as QEMU's -m takes it */
 	unsigned int timeout;		/* seconds; 0 is no limit */

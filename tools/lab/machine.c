@@ -112,15 +112,15 @@ static void escape_commas(char *to, const char *from)
 	*to = '\0';
 }
 
-static void add_cpus(struct args *args, const struct lab_options *options, enum lab_accel accel)
+static void add_cpus(struct args *args, const struct lab_options *options)
 {
-	const char *irqchip = accel == LAB_KVM ? "split" : "off";
+	const char *irqchip = options->accel == LAB_KVM ? "split" : "off";
 
 	/* Interrupt remapping, which VFIO wants, needs the IOAPIC in QEMU. */
 	add(args, "-machine");
 	add(args, "q35,kernel-irqchip=%s,sata=off,smbus=off,usb=off", irqchip);
 	add(args, "-accel");
-	switch (accel) {
+	switch (options->accel) {
 	case LAB_KVM:
 		add(args, "kvm");
 		add(args, "-cpu");
@@ -260,8 +260,7 @@ static void __attribute__((noreturn)) become_qemu(struct args *args, const struc
 	_exit(127);
 }
 
-pid_t machine_start(const struct lab_options *options, enum lab_accel accel,
-		    const struct machine_fds *fds)
+pid_t machine_start(const struct lab_options *options, const struct machine_fds *fds)
 {
 	struct args args = { };
 	pid_t parent = getpid(), pid = -ENOMEM;
@@ -272,7 +271,7 @@ pid_t machine_start(const struct lab_options *options, enum lab_accel accel,
 	add(&args, "-no-user-config");
 	add(&args, "-display");
 	add(&args, "none");
-	add_cpus(&args, options, accel);
+	add_cpus(&args, options);
 	add_kernel(&args, options, fds);
 	add_devices(&args, options, fds);
 	if (!args.failed) {

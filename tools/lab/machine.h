@@ -25,7 +25,6 @@ enum lab_accel machine_accel(const struct lab_options *options, const char **why
  * Start QEMU in a session of its own, killed by the kernel if this process
  * dies. Returns its pid or -errno; a QEMU that cannot be executed exits 127.
  */
-pid_t machine_start(const struct lab_options *options, enum lab_accel accel,
-		    const struct machine_fds *fds);
+pid_t machine_start(const struct lab_options *options, const struct machine_fds *fds);
 
 #endif

@@ -9,7 +9,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "tools/lab/machine.h"
 #include "tools/lab/options.h"
+#include "tools/lib/number.h"
 
 #define SMP_DEFAULT	2
 #define SMP_MAX		64
@@ -27,7 +29,7 @@ static const char help[] =
 	"\n"
 	"  --kernel NAME      6.1 or 6.12 (default " KERNEL_DEFAULT "); tools/kernels lists them\n"
 	"  --icount           one CPU, one instruction = one nanosecond: repeatable, slow\n"
-	"  --smp N            CPUs (default 2; with --icount 1)\n"
+	"  --smp N            CPUs (default 2; emulated ones 1, for nested guests)\n"
 	"  --mem SIZE         memory, such as 2G or 1536M (default " MEM_DEFAULT ")\n"
 	"  --timeout SECONDS  kill the machine after that (default 600; 0: never)\n"
 	"  --log FILE         kernel log (default build/lab/...)\n"
@@ -43,21 +45,6 @@ static int bad(const char *what, const char *value, const char *expected)
 {
 	lab_say("%s '%s': %s", what, value, expected);
 	return -EINVAL;
-}
-
-static int parse_number(const char *text, unsigned int min, unsigned int max, unsigned int *value)
-{
-	char *end;
-	unsigned long n;
-
-	if (!isdigit((unsigned char)*text))
-		return -EINVAL;
-	errno = 0;
-	n = strtoul(text, &end, 10);
-	if (errno || *end || n < min || n > max)
-		return -EINVAL;
-	*value = n;
-	return 0;
 }
 
 /* QEMU's own notation, limited to M and G so that `--mem 4` is no 4 MiB. */
@@ -238,7 +225,7 @@ int options_parse(struct lab_options *options, int argc, char **argv)
 			options->icount = true;
 			break;
 		case SMP:
-			if (parse_number(optarg, 1, SMP_MAX, &options->smp))
+			if (!number_parse(optarg, 1, SMP_MAX, &options->smp))
 				ret = bad("--smp", optarg, "must be a number from 1 to 64");
 			break;
 		case MEM:
@@ -246,7 +233,7 @@ int options_parse(struct lab_options *options, int argc, char **argv)
 				ret = bad("--mem", optarg, "must be like 2G or 1536M, 256M at least");
 			break;
 		case TIMEOUT:
-			if (parse_number(optarg, 0, 7 * 24 * 3600, &options->timeout))
+			if (!number_parse(optarg, 0, 7 * 24 * 3600, &options->timeout))
 				ret = bad("--timeout", optarg, "must be seconds, a week at most");
 			break;
 		case LOG:
@@ -280,8 +267,10 @@ int options_parse(struct lab_options *options, int argc, char **argv)
 		lab_say("--icount counts instructions of one CPU: leave out --smp or say --smp 1");
 		return -EINVAL;
 	}
+	options->accel = machine_accel(options, &options->accel_why);
+	/* Nested guests may die on several emulated CPUs (Documentation/lab.md). */
 	if (!options->smp)
-		options->smp = options->icount ? 1 : SMP_DEFAULT;
+		options->smp = options->accel == LAB_KVM ? SMP_DEFAULT : 1;
 
 	ret = find_cache(options);
 	if (!ret)

@@ -70,7 +70,8 @@ module_test()
 			continue
 		fi
 		status=0
-		out=$(build/bin/viola lab --quiet --kernel "$name" --timeout "$limit" -- \
+		out=$(build/bin/viola lab --quiet --kernel "$name" --smp 2 \
+			--timeout "$limit" -- \
 			bash "$0" --inside 2>&1 </dev/null) || status=$?
 		while IFS= read -r line; do
 			case $line in
