@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: GPL-2.0
+# The vhost-user backend. Optional: built where the distribution's DPDK is.
+
+ifeq ($(shell pkg-config --exists 'libdpdk >= 22.11' && echo yes),yes)
+
+# Bus drivers are not in libdpdk's own list; EAL loads the device drivers
+# themselves from the distribution's plug-in folder.
+dpdk-cflags := $(shell pkg-config --cflags libdpdk | sed 's/-I/-isystem /g') -pthread \
+	       -DALLOW_EXPERIMENTAL_API -Wno-undef
+dpdk-libs   := $(shell pkg-config --libs libdpdk) -lrte_bus_vdev -pthread
+
+programs += viola-dpdk
+viola-dpdk-src := $(wildcard dpdk-backend/*.c) tools/lib/number.c
+viola-dpdk-cflags := -O3 $(dpdk-cflags)
+viola-dpdk-libs := $(dpdk-libs) -ljansson
+
+else
+programs: no-dpdk
+.PHONY: no-dpdk
+no-dpdk:
+	@echo '  NOTE    viola-dpdk is not built: no libdpdk of 22.11 or newer (libdpdk-dev)'
+endif

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What is done with frames that came in: one mode for all ports. */
+#ifndef VIOLA_DPDK_FORWARD_H
+#define VIOLA_DPDK_FORWARD_H
+
+#include "dpdk-backend/port.h"
+
+struct forward_mode {
+	const char *name;
+	/* Frames from queue @queue of @from; their order there is kept. */
+	void (*input)(struct lcore *lc, struct port *from, struct frame *f, unsigned int n,
+		      unsigned int queue);
+	/* Called for each port on each round by the lcore of its queue 0; or NULL. */
+	void (*generate)(struct lcore *lc, struct port *to);
+};
+
+/* The one that is used; constant while lcores run. */
+extern const struct forward_mode *forward;
+/* Mode source: bytes of a frame, without FCS. */
+extern u32 forward_source_len;
+
+/* The mode of that name, or NULL. */
+const struct forward_mode *forward_find(const char *name);
+
+#endif

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * A frame on its way through an lcore: where its bytes lie, wherever that is.
+ * One from a vhost-user port lies in its guest's memory, one from an ethdev in
+ * an mbuf; neither is copied before it is delivered.
+ *
+ * What the forwarding decides upon (addresses, VLAN, offload fields) was loaded
+ * once and checked; the rest may still change under the hands of a hostile
+ * guest, which then sends other bytes, and nothing worse.
+ */
+#ifndef VIOLA_DPDK_FRAME_H
+#define VIOLA_DPDK_FRAME_H
+
+#include <viola/mem.h>
+
+struct rte_mbuf;
+
+#define FRAME_BURST 32u /* frames handled at a time */
+#define FRAME_MIN 14u /* an Ethernet header */
+#define FRAME_MAX (65535u + 18u) /* largest IP packet, with a VLAN tag */
+#define FRAME_HEAD 18u /* Ethernet header with VLAN tag */
+
+/* Offload fields, in host order, checked by offload_check(). */
+struct frame_offload {
+	u8 flags; /* 0 or VIRTIO_NET_HDR_F_NEEDS_CSUM */
+	u8 gso_type; /* VIRTIO_NET_HDR_GSO_*, perhaps with _ECN */
+	u16 hdr_len; /* bytes, a hint */
+	u16 gso_size; /* bytes of payload in a segment */
+	u16 csum_start, csum_offset; /* bytes into the frame */
+};
+
+struct frame {
+	/*
+	 * seg[-1] belongs to the frame, too: room to put a piece in front of
+	 * the others.
+	 */
+	struct viola_seg *seg;
+	u32 nseg;
+	u32 len; /* bytes in all pieces, FRAME_MIN to FRAME_MAX */
+	struct frame_offload offload;
+	struct rte_mbuf *mbuf; /* what the pieces lie in, ours to free, or NULL */
+	u8 head[20]; /* the first min(len, FRAME_HEAD) bytes, loaded once */
+};
+
+static inline bool frame_plain(const struct frame *f)
+{
+	return !f->offload.flags && !f->offload.gso_type;
+}
+
+/* VLAN id of the frame's outermost 802.1Q tag, 0 without one. */
+static inline u16 frame_vlan(const struct frame *f)
+{
+	if (f->len < FRAME_HEAD || f->head[12] != 0x81 || f->head[13] != 0x00)
+		return 0;
+	return (u16)((f->head[14] & 0x0f) << 8 | f->head[15]);
+}
+
+/* Takes @len bytes, at most f->len, off the front. */
+static inline void frame_trim(struct frame *f, u32 len)
+{
+	f->len -= len;
+	while (f->nseg && len >= f->seg->len) {
+		len -= (u32)f->seg->len;
+		f->seg++;
+		f->nseg--;
+	}
+	if (len) {
+		f->seg->base = (u8 *)f->seg->base + len;
+		f->seg->len -= len;
+	}
+}
+
+/* Exchanges destination and source address. */
+static inline void frame_swap(struct frame *f)
+{
+	u8 mac[6];
+
+	memcpy(mac, f->head, 6);
+	memcpy(f->head, f->head + 6, 6);
+	memcpy(f->head + 6, mac, 6);
+	frame_trim(f, 12);
+	f->seg--;
+	f->seg[0].base = f->head;
+	f->seg[0].len = 12;
+	f->nseg++;
+	f->len += 12;
+}
+
+#endif

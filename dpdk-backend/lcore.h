@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * A polling thread: its queues, its counters, its scratch space. Nothing in
+ * struct lcore is written by another thread, so that no cache line of the fast
+ * path is shared for writing; readers of counters sum over lcores.
+ */
+#ifndef VIOLA_DPDK_LCORE_H
+#define VIOLA_DPDK_LCORE_H
+
+#include <rte_common.h>
+#include <rte_mbuf.h>
+
+#include "dpdk-backend/frame.h"
+#include "dpdk-backend/offload.h"
+
+#define LCORE_MAX 64
+#define PORT_MAX 64
+
+struct session;
+
+/* Of one port, as one lcore saw it. rx: from the port; tx: to the port. */
+struct counters {
+	u64 rx_frames, rx_bytes;
+	u64 rx_invalid; /* short, long, or offload fields that lie */
+	u64 tx_frames, tx_bytes;
+	u64 tx_no_buffer; /* dropped: no room in the ring or the device */
+	u64 tx_too_long; /* dropped: no buffer holds it */
+	u64 tx_down; /* dropped: nobody is connected */
+	u64 tx_offload; /* dropped: offload that could not be finished */
+	u64 csum_finished, gso_finished; /* frames finished in software */
+	u64 calls; /* interrupts sent */
+	u64 broken; /* queues that broke */
+} __rte_cache_aligned;
+
+#define LCORE_SEGS 2048
+
+struct lcore {
+	unsigned int index; /* 0 … lcores - 1 */
+	u32 now; /* seconds since the start, coarse */
+	struct session *session[PORT_MAX]; /* published ones as of this round */
+	u32 flood; /* mode source: numbers the frames */
+	struct counters counters[PORT_MAX];
+	struct frame frame[FRAME_BURST];
+	u16 id[FRAME_BURST]; /* chains taken off the ring that is polled */
+	struct rte_mbuf *mbuf[FRAME_BURST];
+	struct viola_seg seg[LCORE_SEGS];
+	struct viola_seg rx_seg[LCORE_SEGS];
+	struct offload_work work;
+} __rte_cache_aligned;
+
+/* All of them; set up before the first runs. */
+extern struct lcore *lcores[LCORE_MAX];
+extern unsigned int lcore_count;
+
+/* Prepares an lcore per EAL lcore. 0 or -ENOMEM. */
+int lcores_init(unsigned int idle_us);
+
+/* Polls on all EAL lcores, the caller's included, until lcores_stop(). */
+void lcores_run(void);
+
+/* Ends lcores_run(). Safe in a signal handler. */
+void lcores_stop(void);
+
+/*
+ * Returns when each lcore has, since the call, been at a point where it uses
+ * nothing it was given: whatever was unpublished before is then unused.
+ */
+void lcores_synchronize(void);
+
+#endif

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Sessions: what a port's lcores need of the connection to a front end, made
+ * anew by the library's threads whenever the front end changes something.
+ *
+ * A session is published in port->session. Before any message of the front end
+ * is handled it is unpublished, and nobody handles the message until every
+ * lcore has passed a quiescent point: so no lcore touches memory that the
+ * message unmaps, or a file that it closes. Afterwards a new session is made of
+ * what the library then knows, ring positions included.
+ *
+ * Nothing is in flight at a quiescent point: an lcore gives back each buffer it
+ * took in the same round, in order. That is also why a back end that is killed
+ * needs no in-flight log: the used index says which buffers are to be taken
+ * again.
+ */
+#ifndef VIOLA_DPDK_SESSION_H
+#define VIOLA_DPDK_SESSION_H
+
+#include <rte_spinlock.h>
+#include <viola/ring.h>
+
+#include "dpdk-backend/port.h"
+
+#define SESSION_PAIRS 128u /* queue pairs: the library's most */
+#define SESSION_EXTENTS 64u
+
+/* One virtqueue. The ring belongs to one lcore at a time, see vring.c. */
+struct vqueue {
+	struct viola_ring ring;
+	rte_spinlock_t lock; /* receive queues written by several lcores */
+	int callfd; /* the library's; -1: the driver polls */
+	u16 index; /* vring index: 2 * pair, + 1 for the driver's sending queue */
+	bool complained; /* the ring broke, and that was said */
+	u64 *in_flight;
+	struct viola_ring_record *record;
+} __rte_cache_aligned;
+
+/* Constant while published, apart from the queues' rings. */
+struct session {
+	int vid;
+	u64 features; /* negotiated */
+	u32 hdr_len; /* bytes of the virtio-net header: 10 or 12 */
+	bool mergeable;
+	u16 ntx, nrx;
+	struct vqueue *tx[SESSION_PAIRS]; /* the driver sends: we read */
+	struct vqueue *rx[SESSION_PAIRS]; /* the driver receives: we write */
+	struct viola_mem mem;
+	struct viola_extent ext[SESSION_EXTENTS];
+};
+
+/* What is offered to front ends; all ports have the same. */
+struct session_config {
+	bool packed;
+	bool in_order;
+	bool mergeable;
+	bool indirect;
+	bool event_idx;
+	bool offloads; /* checksum and TSO, both ways */
+};
+
+extern struct session_config session_config;
+
+/*
+ * Starts to serve @p's socket. 0, or -errno with a sentence for the user in
+ * @why (@size bytes).
+ */
+int session_listen(struct port *p, char *why, size_t size);
+
+/* Ends that: no session, no socket. No lcore may be running. */
+void session_unlisten(struct port *p);
+
+/* The port's published session or NULL; valid until the next quiescent point. */
+static inline struct session *session_of(const struct port *p)
+{
+	return __atomic_load_n(&p->session, __ATOMIC_ACQUIRE);
+}
+
+extern const struct port_ops session_port_ops;
+
+#endif
