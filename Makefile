@@ -9,7 +9,7 @@
 #   viola-foo-src := tools/foo/main.c
 #   viola-foo-libs, -cflags, -ldflags (optional)
 #   scripts += tools/bar/viola-bar -> build/bin/viola-bar
-#   unit-tests += test-baz         -> build/tests/test-baz, run by `make unit`
+#   unit-tests += test-baz         -> build/tests/test-baz, made by `make tests-built`
 
 MAKEFLAGS += --no-builtin-rules
 .SUFFIXES:
@@ -41,7 +41,7 @@ programs   :=
 scripts    :=
 unit-tests :=
 
-include $(wildcard vmm/build.mk vmm/*/build.mk module/build.mk tools/*/build.mk tests/*/build.mk)
+include $(wildcard vmm/build.mk vmm/*/build.mk dpdk-backend/build.mk module/build.mk tools/*/build.mk tests/*/build.mk)
 
 # $(call c-rules,name,output,object folder,flags): objects and link of one program
 define c-rules
@@ -101,6 +101,12 @@ bench: setup
 	@$(MAKE) --no-print-directory all
 	@tests/bench/run
 
+# viola-dpdk against DPDK's own back end, by virtio_user front ends.
+bench-dpdk: setup
+	@$(MAKE) --no-print-directory programs
+	@tests/bench/run dpdk
+.PHONY: bench-dpdk
+
 # Programs, man pages, completion, udev rule and the module's source for DKMS.
 bindir  := $(DESTDIR)$(PREFIX)/bin
 datadir := $(DESTDIR)$(PREFIX)/share
@@ -110,10 +116,12 @@ udevdir := $(DESTDIR)/usr/lib/udev/rules.d
 installed := $(filter-out viola-test-% viola-havoc bench-%,$(programs) $(notdir $(scripts)))
 
 install: programs
-	install -d $(bindir) $(udevdir) $(datadir)/man/man1 \
+	install -d $(bindir) $(udevdir) $(datadir)/man/man1 $(datadir)/man/man4 \
 		$(datadir)/bash-completion/completions $(dkmsdir)
 	cp -P $(addprefix $(B)/bin/,$(installed) viola-run) $(bindir)
 	install -m 644 $(wildcard Documentation/man/*.1) $(datadir)/man/man1
+	install -m 644 $(wildcard Documentation/man/*.4) $(datadir)/man/man4
+	ln -sf viola-vmm.1 $(datadir)/man/man1/viola-run.1
 	install -m 644 tools/viola/completion.bash $(datadir)/bash-completion/completions/viola
 	install -m 644 packaging/udev/60-viola.rules $(udevdir)
 	cp -r Kbuild packaging/dkms.conf module include $(dkmsdir)

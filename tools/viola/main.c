@@ -90,7 +90,8 @@ static void print_help(FILE *out, const char *own)
 	struct command_list list = { .count = 0 };
 	size_t i;
 
-	fprintf(out, "usage: viola COMMAND [ARGUMENTS]\n\n"
+	fprintf(out, "usage: viola COMMAND [ARGUMENTS]\n"
+		"       viola --help | --version\n\n"
 		"viola COMMAND --help tells about one command. Commands here:\n\n");
 	list_all(&list, own);
 	for (i = 0; i < list.count; i++) {
