@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash disable=SC2317,SC2154
+#
+# What is said to users, and what is left on the machine.
+
+# refused WORDS ARG…: status 2, and one sentence with WORDS
+refused()
+{
+	local words=$1 status=0 out
+
+	shift
+	out=$(timeout 20 $backend --no-huge --cores "${cpus[0]}" "$@" 2>&1 >/dev/null) || status=$?
+	[ $status -eq 2 ] && grep -q -- "$words" <<<"$out" && return 0
+	printf '%s: status %d, said: %s\n' "$*" $status "$out" >>"$dir/why"
+	return 1
+}
+
+wrong_options()
+{
+	local status=0
+
+	mkdir "$dir/s-folder"
+	: >"$dir/s-file"
+	refused 'there is no port' || status=1
+	refused 'help lists' --nonsense || status=1
+	refused 'is no option' --port "$dir/s0" more || status=1
+	refused 'unknown "sideways"' --port "$dir/s0,sideways" || status=1
+	refused 'given twice' --port "$dir/s0" --port "$dir/s0" || status=1
+	refused 'there are reflect' --port "$dir/s0" --forward bounce || status=1
+	refused 'even number' --port "$dir/s0" --forward patch || status=1
+	refused 'of port numbers' --port "$dir/s0" --forward patch=0:1 || status=1
+	refused 'number from' --port "$dir/s0" --ageing never || status=1
+	refused 'give CPUs' --port "$dir/s0" --cores all || status=1
+	refused 'against the CPUs here' --port "$dir/s0" --cores 99 || status=1
+	refused 'is no socket' --port "$dir/s-file" || status=1
+	refused 'is no socket' --port "$dir/s-folder" || status=1
+	refused 'directory must exist' --port "$dir/none/s0" || status=1
+	refused 'at most' --port "$dir/$(printf '%0120d' 0)" || status=1
+	refused 'no such device' --uplink net_nonsense0 || status=1
+	return $status
+}
+
+capabilities()
+{
+	$backend --print-capabilities | jq -e '.type == "net"' >/dev/null
+}
+
+# Counters of a port, while it runs, by DPDK's own client.
+telemetry()
+{
+	local pid answer
+
+	start_backend --port "$dir/s0"
+	pid=$last
+	for ((i = 0; i < 10; i++)); do
+		answer=$(echo "/viola/port,0" | timeout 5 dpdk-telemetry.py -f viola -i $i 2>/dev/null |
+			grep "^{" | tail -n 1)
+		[[ $answer == *"$dir/s0"* ]] && break
+	done
+	stop_backend "$pid" || return 1
+	jq -e '."/viola/port" | .kind == "vhost-user" and .rx_frames == 0' <<<"$answer" >/dev/null
+}
+
+# A socket that somebody listens on stays; one that is left over does not.
+sockets()
+{
+	local first
+
+	start_backend --socket-path "$dir/s0"
+	first=$last
+	refused 'another program listens' --socket-path "$dir/s0" || return 1
+	[ -S "$dir/s0" ] || return 1
+	kill -KILL "$first"
+	wait "$first" 2>/dev/null
+	[ -S "$dir/s0" ] || return 1
+	start_backend --socket-path "$dir/s0"
+	run_frontend --frames 1000 "path=$dir/s0" || return 1
+	stop_backend "$last" || return 1
+	# Ended properly, it leaves nothing.
+	[ ! -e "$dir/s0" ]
+}
+
+run_case 'wrong options are refused with a sentence' wrong_options
+run_case 'capabilities are JSON' capabilities
+if command -v dpdk-telemetry.py >/dev/null; then
+	run_case 'telemetry tells counters' telemetry
+else
+	printf 'ok - dpdk: telemetry # skip dpdk-telemetry.py is not installed\n'
+fi
+run_case 'a left-over socket is replaced, a used one is not' sockets
