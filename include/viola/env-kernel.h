@@ -22,5 +22,6 @@
 
 #define viola_outline noinline __maybe_unused
 #define viola_prefetch(p) prefetch(p)
+#define viola_prefetchw(p) prefetchw(p)
 
 #endif

@@ -70,5 +70,6 @@ typedef int64_t s64;
 
 #define viola_outline __attribute__((noinline, unused))
 #define viola_prefetch(p) __builtin_prefetch(p)
+#define viola_prefetchw(p) __builtin_prefetch(p, 1)
 
 #endif

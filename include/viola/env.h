@@ -8,7 +8,7 @@
  *   viola_mb(), viola_rmb(), viola_wmb()    full, load, store barrier
  *   viola_load_acquire(), viola_store_release()
  *   viola_outline                           a function never to be inlined
- *   viola_prefetch()                        of any address: a hint
+ *   viola_prefetch(), viola_prefetchw()     of any address: a hint, to read or to write
  *
  * The viola_* barriers order accesses to memory shared with a driver in
  * another virtual machine, so they stay barriers on a uniprocessor host.
