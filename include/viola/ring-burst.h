@@ -115,6 +115,26 @@ static __always_inline void viola_burst_prefetch(const struct viola_buf *buf,
 
 /* --- split ------------------------------------------------------------------- */
 
+/*
+ * As viola_split_look(), for a burst that could take more than the @ready buffers
+ * seen so far. An index that makes them fewer, or more than the ring holds, is for
+ * a look without them to judge, as it is where they are popped one by one.
+ */
+static __always_inline int viola_burst_look(struct viola_ring *ring, u32 ready)
+{
+	u16 idx;
+	u32 more;
+
+	if (!ready)
+		return viola_split_look(ring);
+	/* (A), as in viola_split_look() */
+	idx = le16_to_cpu(viola_load_acquire(viola_split_avail_idx(ring)));
+	more = (u16)(idx - ring->next_avail);
+	if (likely(more >= ready && more <= ring->num))
+		ring->avail_seen = idx;
+	return 1;
+}
+
 static __always_inline int viola_split_pop_burst(struct viola_ring *ring, struct viola_buf *buf,
 						 u32 n, enum viola_burst kind)
 {
@@ -126,7 +146,7 @@ static __always_inline int viola_split_pop_burst(struct viola_ring *ring, struct
 	if (unlikely(viola_ring_broken(ring)))
 		return -EPROTO;
 	if (ready < n) {
-		int ret = viola_split_look(ring);
+		int ret = viola_burst_look(ring, ready);
 
 		if (ret <= 0)
 			return ret;
@@ -206,6 +226,8 @@ static __always_inline int viola_packed_pop_burst(struct viola_ring *ring, struc
 	if (unlikely(viola_ring_broken(ring)))
 		return -EPROTO;
 	n = min(n, ring->num - ring->busy);
+	if (unlikely(!n)) /* what is available now is an error */
+		return viola_packed_available(ring) ? -EAGAIN : 0;
 	for (i = 0; i < n; i++) {
 		const struct vring_packed_desc *at = &ring->packed_desc[off];
 		/* (A), as in viola_packed_flags() */

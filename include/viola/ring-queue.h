@@ -170,8 +170,16 @@ static inline void viola_queued_publish(struct viola_ring *ring)
 		slots += ring->record[id].slots;
 		n++;
 	}
-	if (!n)
+	if (!n) {
+		/* A burst is in no queue; see ring-burst.h. */
+		if (ring->inflight)
+			return;
+		if (packed)
+			viola_packed_publish(ring);
+		else
+			viola_split_publish(ring);
 		return;
+	}
 	if (ring->inflight) {
 		for (i = 0; i < n; i++) {
 			if (packed)

@@ -497,7 +497,7 @@ static inline int viola_ring_recover(struct viola_ring *ring)
 /*
  * Where the next used entry goes. Split: entries used so far, modulo 65536;
  * packed: offset and wrap counter. Pushed but unpublished ones are included,
- * save with in_order or an in-flight region.
+ * save with in_order or an in-flight region (a burst's are even then).
  */
 static inline u16 viola_ring_used_index(const struct viola_ring *ring)
 {
