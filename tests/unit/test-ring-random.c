@@ -7,6 +7,7 @@
  *   - each chain made available is popped as it was described, byte by byte
  *     and in order, and comes back used exactly once, with its length and what
  *     was written, and nothing written beyond;
+ *   - the same of what is taken in bursts, between single pops;
  *   - a chain given back with unpop is popped again, in its place;
  *   - nobody sleeps while there is work for him that no notification is on
  *     its way for.
@@ -19,6 +20,8 @@
 #include <stdlib.h>
 #include <time.h>
 #include <cmocka.h>
+
+#include <viola/ring-burst.h>
 
 #include "tests/unit/model-driver.h"
 
@@ -74,6 +77,8 @@ struct world {
 	u16 driver_after, device_seen; /* what each slept on */
 	bool kick, call; /* raised, not yet served */
 	u64 kicks, calls;
+	bool plain; /* buffers of one piece, for a while */
+	u64 bursts; /* that took anything */
 };
 
 static const char *where = "";
@@ -163,6 +168,8 @@ static void driver_add(struct world *w)
 	s.n = 1 + below(w, PIECES_MAX);
 	if (one_in(w, 3))
 		s.n = 1 + below(w, 2);
+	if (w->plain)
+		s.n = 1;
 	if (!w->indirect)
 		s.n = min(s.n, w->num);
 	outs = below(w, s.n + 1);
@@ -178,7 +185,7 @@ static void driver_add(struct world *w)
 		else
 			s.out_len += len;
 	}
-	if (w->indirect && (one_in(w, 2) || s.n > w->num))
+	if (w->indirect && (one_in(w, w->plain ? 16 : 2) || s.n > w->num))
 		table = slot_gpa(s.slot) + below(w, 16);
 	id = model_driver_add(&w->driver, s.piece, s.n, table, s.serial);
 	if (id == -ENOSPC)
@@ -299,6 +306,7 @@ static void driver_step(struct world *w)
 	case 7:
 		driver_expose(w); /* as a driver does before it waits */
 		driver_sleep(w, false);
+		w->plain = one_in(w, 2);
 		break;
 	}
 }
@@ -406,6 +414,55 @@ static void device_unpop(struct world *w)
 	w->pops--;
 }
 
+/* Checks one buffer of a burst, and writes the answer to it. */
+static void device_answer(struct world *w, struct viola_buf *b, struct sent *s,
+			  enum viola_burst kind)
+{
+	u8 want[SLOT];
+	u32 i = 0, k;
+
+	while (!s->piece[i].len) /* the one that has any bytes */
+		i++;
+	must(b->len == s->piece[i].len && b->len == s->in_len + s->out_len);
+	must(viola_mem_map(&w->guest.mem, s->piece[i].gpa, b->len) == b->base);
+	model_fill(want, b->len, content_key(s->serial, i, s->piece[i].in));
+	must(!memcmp(want, b->base, b->len));
+	s->pushed = true;
+	s->written = 0;
+	if (kind != VIOLA_BURST_IN)
+		return;
+	b->len = one_in(w, 3) ? b->len : below(w, b->len + 1);
+	s->written = b->len;
+	for (k = 0; k < b->len; k++)
+		b->base[k] = (u8)~b->base[k];
+}
+
+/* A burst: the oldest of it used, in two parts, the others given back. */
+static void device_burst(struct world *w)
+{
+	enum viola_burst kind = one_in(w, 2) ? VIOLA_BURST_IN : VIOLA_BURST_OUT;
+	struct viola_buf buf[32];
+	int ret = viola_ring_pop_burst(&w->ring, buf, 1 + below(w, ARRAY_SIZE(buf)), kind);
+	u32 n, part, i;
+
+	must(ret >= 0 || ret == -EAGAIN);
+	if (ret <= 0)
+		return;
+	w->bursts++;
+	n = one_in(w, 2) ? (u32)ret : below(w, (u32)ret + 1);
+	for (i = 0; i < (u32)ret; i++)
+		must(!w->sent[buf[i].id].popped && w->sent[buf[i].id].order == w->pops + i);
+	viola_ring_unpop_burst(&w->ring, buf + n, (u32)ret - n);
+	for (i = 0; i < n; i++) {
+		w->sent[buf[i].id].popped = true;
+		device_answer(w, &buf[i], &w->sent[buf[i].id], kind);
+	}
+	w->pops += n;
+	part = one_in(w, 2) ? n : below(w, n + 1);
+	viola_ring_push_burst(&w->ring, buf, part, kind);
+	viola_ring_push_burst(&w->ring, buf + part, n - part, kind);
+}
+
 static void device_publish(struct world *w)
 {
 	viola_ring_publish(&w->ring);
@@ -460,7 +517,7 @@ static void device_step(struct world *w)
 			viola_ring_disable_kick(&w->ring);
 	}
 	w->kick = false;
-	switch (below(w, 9)) {
+	switch (below(w, 10)) {
 	case 0:
 	case 1:
 	case 2:
@@ -488,6 +545,9 @@ static void device_step(struct world *w)
 		break;
 	case 8:
 		device_want_more(w);
+		break;
+	case 9:
+		device_burst(w);
 		break;
 	}
 }
@@ -598,6 +658,7 @@ static void run(u32 num, u32 how, u64 seed, u32 steps)
 	}
 	drain(w);
 	must(w->added > steps / 64); /* it did something */
+	must(how & TRACKED ? !w->bursts : w->bursts);
 
 	model_driver_free(&w->driver);
 	model_guest_free(&w->guest);
