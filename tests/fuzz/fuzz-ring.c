@@ -6,7 +6,7 @@
  *
  * An input is a configuration and a program: steps of the driver (poke shared
  * memory, write descriptors, move the index) between steps of the device (pop,
- * push, unpop, …). Where the configuration says so, memory also changes under
+ * push, unpop, bursts, …). Where the configuration says so, memory also changes under
  * the device's hands: every location it loads through READ_ONCE() or an
  * acquire is scrambled right after the load, so that a value fetched a second
  * time is never the one that was checked. An in-flight region is shared memory,
@@ -40,11 +40,12 @@ static void after_load(const volatile void *at, unsigned int size);
 		_loaded;                                           \
 	})
 
-#include <viola/ring.h>
+#include <viola/ring-burst.h>
 
 #define EXTENTS 4
 #define HELD_MAX 16
 #define SEGS 24
+#define BURST 16
 
 /* Touching, then behind a hole, misaligned on one side, and at the top. */
 static const struct {
@@ -83,6 +84,7 @@ static struct {
 	struct viola_ring ring;
 	struct held held[HELD_MAX];
 	u32 nr_held;
+	struct viola_buf *buf; /* BURST of them */
 	u64 pops; /* counts pops that stand */
 	u64 noise;
 } m;
@@ -374,6 +376,59 @@ static void step_unpop(struct input *in)
 	}
 }
 
+/* Each byte is the device's to read, or to write. */
+static void check_buf(const struct viola_buf *b, bool write)
+{
+	u8 sum = 0;
+	u32 i;
+
+	check(b->id < m.num && b->len);
+	for (i = 0; i < EXTENTS; i++)
+		if (b->base >= m.ext[i].base && b->base < m.ext[i].base + m.ext[i].size)
+			break;
+	check(i < EXTENTS && b->len <= m.ext[i].size - (size_t)(b->base - m.ext[i].base));
+	for (i = 0; i < m.nr_held; i++)
+		check(m.held[i].chain.id != b->id);
+	for (i = 0; i < b->len; i++)
+		sum ^= b->base[i];
+	if (write)
+		memset(b->base, sum, b->len);
+}
+
+/* Takes a burst; its oldest are used, in two parts, the others go back. */
+static void step_burst(struct input *in, enum viola_burst kind)
+{
+	u8 how = take8(in), keep = take8(in);
+	bool was_broken = viola_ring_broken(&m.ring);
+	u16 base = viola_ring_base(&m.ring);
+	u32 n, part, i, k;
+	int ret;
+
+	ret = viola_ring_pop_burst(&m.ring, m.buf, 1 + how % BURST, kind);
+	check(ret == -EPROTO || ret == -EAGAIN || (ret >= 0 && ret <= 1 + how % BURST));
+	check(ret == -EPROTO ? viola_ring_broken(&m.ring) :
+			       !was_broken || ret == -EAGAIN);
+	if (ret <= 0) {
+		check(viola_ring_base(&m.ring) == base);
+		return;
+	}
+	check(!m.tracked && (u32)ret <= m.num);
+	for (i = 0; i < (u32)ret; i++) {
+		check_buf(&m.buf[i], kind == VIOLA_BURST_IN);
+		for (k = 0; k < i; k++)
+			check(m.buf[k].id != m.buf[i].id);
+		check(viola_ring_in_flight(&m.ring, m.buf[i].id));
+	}
+	n = keep % 8 ? (u32)ret : (u32)(keep / 8) % ((u32)ret + 1);
+	viola_ring_unpop_burst(&m.ring, m.buf + n, (u32)ret - n);
+	part = how & 0x80 ? n / 2 : n;
+	viola_ring_push_burst(&m.ring, m.buf, part, kind);
+	viola_ring_push_burst(&m.ring, m.buf + part, n - part, kind);
+	for (i = 0; i < (u32)ret; i++)
+		check(!viola_ring_in_flight(&m.ring, m.buf[i].id));
+	m.pops += n;
+}
+
 static void step_publish(struct input *in)
 {
 	u16 since = viola_ring_used_index(&m.ring);
@@ -465,6 +520,17 @@ static void (*const steps[])(struct input *in) = {
 	step_poke_memory, step_index,	     step_reset,
 };
 
+/* The last values are for bursts; the others mean what they did without these. */
+static void step(struct input *in)
+{
+	u8 which = take8(in);
+
+	if (which >= 252)
+		step_burst(in, which & 1 ? VIOLA_BURST_IN : VIOLA_BURST_OUT);
+	else
+		steps[which % ARRAY_SIZE(steps)](in);
+}
+
 static void *exactly(size_t size)
 {
 	void *p = calloc(1, size);
@@ -520,16 +586,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		m.held[i].seg = exactly(SEGS * sizeof(struct viola_seg));
 		m.held[i].seg_gpa = exactly(SEGS * sizeof(u64));
 	}
+	m.buf = exactly(BURST * sizeof(*m.buf));
 	step_reset(&in);
 	m.hostile = how & 32;
 
 	while (in.left)
-		steps[take8(&in) % ARRAY_SIZE(steps)](&in);
+		step(&in);
 
 	for (i = 0; i < HELD_MAX; i++) {
 		free(m.held[i].seg);
 		free(m.held[i].seg_gpa);
 	}
+	free(m.buf);
 	free(m.in_flight);
 	free(m.record);
 	for (i = 0; i < 4; i++)

@@ -23,6 +23,8 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+#include <viola/ring-burst.h>
+
 #include "tests/unit/model-driver.h"
 
 #define CHAINS 100000u
@@ -44,6 +46,8 @@ struct pair {
 	u64 in_flight[1];
 	struct viola_ring_record record[NUM];
 	int kick, call; /* eventfds */
+	bool burst; /* buffers of one piece, served in bursts */
+	u64 bursts, of_many; /* taken, and those of more than one buffer */
 	u64 slept[2], notified[2]; /* driver, device */
 	const char *wrong[2];
 };
@@ -62,35 +66,45 @@ static u8 *slot(struct pair *p, u16 id)
 	return p->guest.ext[0].base + id * SLOT;
 }
 
+/* With .burst: whether buffer @serial is for the device to write. Runs of a few. */
+static bool is_in(u64 serial)
+{
+	return serial / 5 % 3 != 0;
+}
+
 /*
  * Each chain: a line whose first 8 bytes are its serial, then writable lines.
  * The answer goes into each of them, one the other CPU has touched before: the
  * stores wait long enough for their lines that a load without a barrier
- * overtakes them, where this machine lets it.
+ * overtakes them, where this machine lets it. With .burst it is all one piece,
+ * to write, or to read and then without an answer.
  */
 static void *drive(void *arg)
 {
 	struct pair *p = arg;
 	struct model_rand rand = { 7 };
 	u64 sent = 0, back = 0, value;
-	u32 written, i;
+	u32 written, i, n = p->burst ? 1 : 2;
 	u16 id;
 	int ret;
 
 	while (back < CHAINS) {
-		u32 burst = 1 + model_rand_below(&rand, 4);
+		u32 burst = 1 + model_rand_below(&rand, p->burst ? 12 : 4);
 
-		while (burst-- && sent < CHAINS && p->driver.free_count >= 2) {
+		while (burst-- && sent < CHAINS && p->driver.free_count >= n) {
 			u16 next = p->driver.free_head;
 			struct model_piece piece[2] = {
 				{ GPA + next * SLOT, 8, false },
 				{ GPA + next * SLOT + LINE, SLOT - LINE, true },
 			};
 
+			if (p->burst)
+				piece[0] = (struct model_piece){ GPA + next * SLOT, SLOT,
+								 is_in(sent) };
 			memcpy(slot(p, next), &sent, 8);
 			for (i = 1; i < LINES; i++)
 				memset(slot(p, next) + i * LINE, 0xff, 8);
-			model_driver_add(&p->driver, piece, 2, 0, sent++);
+			model_driver_add(&p->driver, piece, n, 0, sent++);
 		}
 		model_driver_expose(&p->driver);
 		if (model_driver_kick_wanted(&p->driver)) {
@@ -98,11 +112,16 @@ static void *drive(void *arg)
 			eventfd_write(p->kick, 1);
 		}
 		while ((ret = model_driver_reclaim(&p->driver, &id, &written)) == 1) {
-			u64 serial = p->driver.record[id].cookie;
+			u64 serial = p->driver.record[id].cookie, want = ~serial * 3;
+			u32 want_written = p->burst ? SLOT : 8;
 
+			if (p->burst && !is_in(serial)) {
+				want = UINT64_MAX; /* as it was */
+				want_written = 0;
+			}
 			for (i = 1; i < LINES; i++) {
 				memcpy(&value, slot(p, id) + i * LINE, 8);
-				if (value != ~serial * 3 || written != 8 || serial != back) {
+				if (value != want || written != want_written || serial != back) {
 					p->wrong[0] = "an answer is not its chain's";
 					return NULL;
 				}
@@ -113,7 +132,7 @@ static void *drive(void *arg)
 			p->wrong[0] = p->driver.fault;
 			return NULL;
 		}
-		if (back < CHAINS && (p->driver.free_count < 2 || sent == CHAINS ||
+		if (back < CHAINS && (p->driver.free_count < n || sent == CHAINS ||
 				      !model_rand_below(&rand, 4))) {
 			if (sent == back)
 				continue;
@@ -183,30 +202,98 @@ static void *serve(void *arg)
 	return NULL;
 }
 
+/* As serve(), in bursts of up to @n. 1, 0 if nothing is there, -1 if @p->wrong says why. */
+static int serve_burst(struct pair *p, u32 n, u64 *done)
+{
+	struct viola_buf buf[NUM];
+	enum viola_burst kind = VIOLA_BURST_IN;
+	int ret = viola_ring_pop_burst(&p->ring, buf, n, kind), i;
+	u64 value;
+	u32 k;
+
+	if (ret == -EAGAIN) {
+		kind = VIOLA_BURST_OUT;
+		ret = viola_ring_pop_burst(&p->ring, buf, n, kind);
+	}
+	if (ret < 0) {
+		p->wrong[1] = "a plain buffer is not taken";
+		return -1;
+	}
+	for (i = 0; i < ret; i++) {
+		memcpy(&value, buf[i].base, 8);
+		if (value != *done || buf[i].len != SLOT ||
+		    is_in(value) != (kind == VIOLA_BURST_IN)) {
+			p->wrong[1] = "a buffer's bytes are not its own";
+			return -1;
+		}
+		value = ~value * 3;
+		for (k = 1; k < LINES && kind == VIOLA_BURST_IN; k++)
+			memcpy(buf[i].base + k * LINE, &value, 8);
+		(*done)++;
+	}
+	if (!ret)
+		return 0;
+	p->bursts++;
+	p->of_many += ret > 1;
+	viola_ring_push_burst(&p->ring, buf, (u32)ret, kind);
+	viola_ring_publish(&p->ring);
+	if (viola_ring_needs_call(&p->ring)) {
+		p->notified[0]++;
+		eventfd_write(p->call, 1);
+	}
+	return 1;
+}
+
+static void *serve_bursts(void *arg)
+{
+	struct pair *p = arg;
+	struct model_rand rand = { 17 };
+	u64 done = 0;
+	int ret;
+
+	while (done < CHAINS) {
+		ret = serve_burst(p, 1 + model_rand_below(&rand, NUM), &done);
+		if (ret < 0)
+			return NULL;
+		if (!ret && viola_ring_enable_kick(&p->ring) == 0) {
+			p->slept[1]++;
+			if (!wait_for(p->kick)) {
+				p->wrong[1] = "the device waits for a kick for ever";
+				return NULL;
+			}
+			viola_ring_disable_kick(&p->ring);
+		}
+	}
+	return NULL;
+}
+
 /* A ring of @layout between the two, nothing in it. */
-static void pair_init(struct pair *p, const struct model_layout *layout, bool event_idx, u64 size)
+static void pair_init(struct pair *p, const struct model_layout *layout, bool event_idx,
+		      bool in_order, u64 size)
 {
 	struct viola_ring_config cfg;
 
 	model_guest_init(&p->guest);
 	model_guest_add(&p->guest, GPA, size);
 	model_driver_init(&p->driver, layout, &p->guest, NUM, event_idx);
+	p->driver.in_order = in_order;
 	cfg = model_driver_config(&p->driver, false, p->in_flight);
 	cfg.record = p->record;
 	assert_int_equal(viola_ring_init(&p->ring, &cfg), 0);
 }
 
-static void run(const struct model_layout *layout, bool event_idx)
+static void run(const struct model_layout *layout, bool event_idx, bool burst, bool in_order)
 {
 	struct pair *p = calloc(1, sizeof(*p));
 	pthread_t driver, device;
 
 	assert_non_null(p);
-	pair_init(p, layout, event_idx, NUM * SLOT);
+	p->burst = burst;
+	pair_init(p, layout, event_idx, in_order, NUM * SLOT);
 	p->kick = eventfd(0, 0);
 	p->call = eventfd(0, 0);
 	assert_true(p->kick >= 0 && p->call >= 0);
-	assert_int_equal(pthread_create(&device, NULL, serve, p), 0);
+	assert_int_equal(pthread_create(&device, NULL, burst ? serve_bursts : serve, p), 0);
 	assert_int_equal(pthread_create(&driver, NULL, drive, p), 0);
 	pthread_join(driver, NULL);
 	pthread_join(device, NULL);
@@ -217,6 +304,11 @@ static void run(const struct model_layout *layout, bool event_idx)
 		      CHAINS, (unsigned long long)p->slept[0], (unsigned long long)p->notified[0],
 		      (unsigned long long)p->slept[1], (unsigned long long)p->notified[1]);
 	assert_true(p->slept[0] && p->slept[1]);
+	if (burst) {
+		print_message("# %llu bursts, %llu of more than one\n",
+			      (unsigned long long)p->bursts, (unsigned long long)p->of_many);
+		assert_true(p->of_many);
+	}
 	close(p->kick);
 	close(p->call);
 	model_driver_free(&p->driver);
@@ -387,7 +479,7 @@ static void meet(const struct model_layout *layout, bool event_idx, bool kick)
 	pthread_t device;
 
 	assert_non_null(p);
-	pair_init(p, layout, event_idx, 4096);
+	pair_init(p, layout, event_idx, false, 4096);
 	viola_ring_needs_call(&p->ring);
 	assert_int_equal(pthread_create(&device, NULL, meet_device, &m), 0);
 	meet_driver(&m);
@@ -412,22 +504,40 @@ static void meetings(const struct model_layout *layout)
 
 static void split_by_flags(void **state)
 {
-	run(&model_split, false);
+	run(&model_split, false, false, false);
 }
 
 static void split_by_event_index(void **state)
 {
-	run(&model_split, true);
+	run(&model_split, true, false, false);
 }
 
 static void packed_by_flags(void **state)
 {
-	run(&model_packed, false);
+	run(&model_packed, false, false, false);
 }
 
 static void packed_by_event_index(void **state)
 {
-	run(&model_packed, true);
+	run(&model_packed, true, false, false);
+}
+
+static void bursts(const struct model_layout *layout)
+{
+	u32 how;
+
+	for (how = 0; how < 4; how++)
+		run(layout, how & 1, true, how & 2);
+}
+
+static void split_bursts(void **state)
+{
+	bursts(&model_split);
+}
+
+static void packed_bursts(void **state)
+{
+	bursts(&model_packed);
 }
 
 static void split_meetings(void **state)
@@ -447,6 +557,8 @@ int main(void)
 		cmocka_unit_test(split_by_event_index),
 		cmocka_unit_test(packed_by_flags),
 		cmocka_unit_test(packed_by_event_index),
+		cmocka_unit_test(split_bursts),
+		cmocka_unit_test(packed_bursts),
 		cmocka_unit_test(split_meetings),
 		cmocka_unit_test(packed_meetings),
 	};
