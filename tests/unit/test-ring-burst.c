@@ -32,6 +32,23 @@
 
 #define SEG_MAX 16u
 
+/* The calls in one place each, with each kind as the constant that it is for a device. */
+static viola_outline int pop_burst(struct viola_ring *ring, struct viola_buf *buf, u32 n,
+				   enum viola_burst kind)
+{
+	return kind == IN ? viola_ring_pop_burst(ring, buf, n, IN) :
+			    viola_ring_pop_burst(ring, buf, n, OUT);
+}
+
+static viola_outline void push_burst(struct viola_ring *ring, const struct viola_buf *buf, u32 n,
+				     enum viola_burst kind)
+{
+	if (kind == IN)
+		viola_ring_push_burst(ring, buf, n, IN);
+	else
+		viola_ring_push_burst(ring, buf, n, OUT);
+}
+
 /* One ring, its driver and what it needs. */
 struct side {
 	struct model_driver driver;
@@ -179,10 +196,10 @@ static void rule_nothing(struct rig *r)
 {
 	u16 base = viola_ring_base(r->ring);
 
-	assert_int_equal(viola_ring_pop_burst(r->ring, r->buf, BUFS, OUT), 0);
-	assert_int_equal(viola_ring_pop_burst(r->ring, r->buf, 1, IN), 0);
+	assert_int_equal(pop_burst(r->ring, r->buf, BUFS, OUT), 0);
+	assert_int_equal(pop_burst(r->ring, r->buf, 1, IN), 0);
 	assert_int_equal(viola_ring_base(r->ring), base);
-	viola_ring_push_burst(r->ring, r->buf, 0, OUT);
+	push_burst(r->ring, r->buf, 0, OUT);
 	viola_ring_unpop_burst(r->ring, r->buf, 0);
 	assert_int_equal(viola_ring_base(r->ring), base);
 }
@@ -202,8 +219,8 @@ static void rule_where(struct rig *r)
 	id[2] = add(r, C_GPA, C_LEN, false); /* all of an extent */
 	id[3] = add(r, TOP_GPA + 1, 0xffe, false);
 	model_driver_expose(r->driver);
-	assert_int_equal(viola_ring_pop_burst(r->ring, r->buf, 3, OUT), 3);
-	assert_int_equal(viola_ring_pop_burst(r->ring, r->buf + 3, 3, OUT), 1);
+	assert_int_equal(pop_burst(r->ring, r->buf, 3, OUT), 3);
+	assert_int_equal(pop_burst(r->ring, r->buf + 3, 3, OUT), 1);
 	for (i = 0; i < 4; i++)
 		assert_int_equal(r->buf[i].id, id[i]);
 	assert_ptr_equal(r->buf[0].base, r->guest.ext[0].base);
@@ -230,10 +247,10 @@ static void rule_used(struct rig *r)
 		enum viola_burst kind = round & 1 ? IN : OUT;
 
 		add_plain(r, 5, round & 1);
-		assert_int_equal(viola_ring_pop_burst(r->ring, r->buf, BUFS, kind), 5);
+		assert_int_equal(pop_burst(r->ring, r->buf, BUFS, kind), 5);
 		for (i = 0; i < 5; i++)
 			r->buf[i].len = kind == IN ? 10 * i : 64; /* OUT: nothing is written */
-		viola_ring_push_burst(r->ring, r->buf, 5, kind);
+		push_burst(r->ring, r->buf, 5, kind);
 		expect_nothing_used(r);
 		viola_ring_publish(r->ring);
 		for (i = 0; i < 5; i++)
@@ -257,11 +274,11 @@ static void rule_parts(struct rig *r)
 	u32 i;
 
 	add_plain(r, 6, false);
-	assert_int_equal(viola_ring_pop_burst(r->ring, r->buf, BUFS, OUT), 6);
+	assert_int_equal(pop_burst(r->ring, r->buf, BUFS, OUT), 6);
 	for (i = 0; i < 6; i++)
 		id[i] = r->buf[i].id;
-	viola_ring_push_burst(r->ring, r->buf, 1, OUT);
-	viola_ring_push_burst(r->ring, r->buf + 1, 2, OUT);
+	push_burst(r->ring, r->buf, 1, OUT);
+	push_burst(r->ring, r->buf + 1, 2, OUT);
 	viola_ring_unpop_burst(r->ring, r->buf + 3, 3);
 	viola_ring_publish(r->ring);
 	for (i = 0; i < 3; i++)
@@ -272,10 +289,10 @@ static void rule_parts(struct rig *r)
 	assert_int_equal(r->s.chain.id, id[3]);
 	viola_ring_push(r->ring, id[3], 0);
 	viola_ring_publish(r->ring);
-	assert_int_equal(viola_ring_pop_burst(r->ring, r->buf, BUFS, OUT), 2);
+	assert_int_equal(pop_burst(r->ring, r->buf, BUFS, OUT), 2);
 	assert_int_equal(r->buf[0].id, id[4]);
 	assert_int_equal(r->buf[1].id, id[5]);
-	viola_ring_push_burst(r->ring, r->buf, 2, OUT);
+	push_burst(r->ring, r->buf, 2, OUT);
 	viola_ring_publish(r->ring);
 	for (i = 3; i < 6; i++)
 		expect_used(r, id[i], 0);
@@ -311,15 +328,15 @@ static void rule_ends(struct rig *r)
 			add(r, odd[0].gpa, odd[0].len, odd[0].in);
 		add(r, A_GPA, 32, false);
 		model_driver_expose(r->driver);
-		assert_int_equal(viola_ring_pop_burst(r->ring, r->buf, BUFS, OUT), 1);
-		viola_ring_push_burst(r->ring, r->buf, 1, OUT);
-		assert_int_equal(viola_ring_pop_burst(r->ring, r->buf, BUFS, OUT), -EAGAIN);
+		assert_int_equal(pop_burst(r->ring, r->buf, BUFS, OUT), 1);
+		push_burst(r->ring, r->buf, 1, OUT);
+		assert_int_equal(pop_burst(r->ring, r->buf, BUFS, OUT), -EAGAIN);
 		assert_false(viola_ring_broken(r->ring));
 		assert_int_equal(viola_ring_pop(r->ring, &r->s.chain), 1);
 		viola_ring_push(r->ring, r->s.chain.id, 0);
 		viola_ring_publish(r->ring);
-		assert_int_equal(viola_ring_pop_burst(r->ring, r->buf, BUFS, OUT), 1);
-		viola_ring_push_burst(r->ring, r->buf, 1, OUT);
+		assert_int_equal(pop_burst(r->ring, r->buf, BUFS, OUT), 1);
+		push_burst(r->ring, r->buf, 1, OUT);
 		viola_ring_publish(r->ring);
 		while (model_driver_reclaim(r->driver, &id, &written) == 1)
 			;
@@ -358,16 +375,16 @@ static void expect_third_breaks(u32 how, u64 gpa, u32 len, u16 id, enum viola_ri
 
 	add_plain(r, 3, false);
 	spoil(r, 2, gpa, len, id);
-	assert_int_equal(viola_ring_pop_burst(r->ring, r->buf, BUFS, OUT), 2);
+	assert_int_equal(pop_burst(r->ring, r->buf, BUFS, OUT), 2);
 	if (!(how & IN_ORDER)) /* there, pop comes after push */
-		assert_int_equal(viola_ring_pop_burst(r->ring, r->buf + 2, 1, OUT), -EAGAIN);
+		assert_int_equal(pop_burst(r->ring, r->buf + 2, 1, OUT), -EAGAIN);
 	assert_false(viola_ring_broken(r->ring));
 	assert_int_equal(viola_ring_pop(r->ring, &r->s.chain), -EPROTO);
 	assert_string_equal(viola_ring_error_name(r->ring->error), viola_ring_error_name(error));
-	assert_int_equal(viola_ring_pop_burst(r->ring, r->buf, 1, OUT), -EPROTO);
-	assert_int_equal(viola_ring_pop_burst(r->ring, r->buf, 1, IN), -EPROTO);
+	assert_int_equal(pop_burst(r->ring, r->buf, 1, OUT), -EPROTO);
+	assert_int_equal(pop_burst(r->ring, r->buf, 1, IN), -EPROTO);
 	/* What was taken can go back. */
-	viola_ring_push_burst(r->ring, r->buf, 1, OUT);
+	push_burst(r->ring, r->buf, 1, OUT);
 	viola_ring_unpop_burst(r->ring, r->buf + 1, 1);
 	viola_ring_publish(r->ring);
 	expect_used(r, r->buf[0].id, 0);
@@ -396,9 +413,9 @@ static void rule_twice(struct rig *r)
 	add_plain(r, 128, false);
 	spoil(r, 127, C_GPA, 64, 3);
 	for (i = 0; i < 2; i++)
-		assert_int_equal(viola_ring_pop_burst(r->ring, r->buf, 62, OUT), 62);
-	assert_int_equal(viola_ring_pop_burst(r->ring, r->buf, BUFS, OUT), 3);
-	assert_int_equal(viola_ring_pop_burst(r->ring, r->buf, BUFS, OUT), -EAGAIN);
+		assert_int_equal(pop_burst(r->ring, r->buf, 62, OUT), 62);
+	assert_int_equal(pop_burst(r->ring, r->buf, BUFS, OUT), 3);
+	assert_int_equal(pop_burst(r->ring, r->buf, BUFS, OUT), -EAGAIN);
 	assert_int_equal(viola_ring_pop(r->ring, &r->s.chain), -EPROTO);
 	assert_int_equal(r->ring->error, VIOLA_RING_HEAD_IN_FLIGHT);
 	for (i = 0; i < 128; i++)
@@ -414,11 +431,11 @@ static void in_flight_bits_of_many_words(void **state)
 static void rule_full(struct rig *r)
 {
 	add_plain(r, 8, false);
-	assert_int_equal(viola_ring_pop_burst(r->ring, r->buf, BUFS, OUT), 8);
-	assert_int_equal(viola_ring_pop_burst(r->ring, r->buf + 8, BUFS - 8, OUT), 0);
+	assert_int_equal(pop_burst(r->ring, r->buf, BUFS, OUT), 8);
+	assert_int_equal(pop_burst(r->ring, r->buf + 8, BUFS - 8, OUT), 0);
 	assert_int_equal(viola_ring_available(r->ring), 0);
 	viola_ring_unpop_burst(r->ring, r->buf, 8);
-	assert_int_equal(viola_ring_pop_burst(r->ring, r->buf, BUFS, OUT), 8);
+	assert_int_equal(pop_burst(r->ring, r->buf, BUFS, OUT), 8);
 }
 
 static void all_in_flight(void **state)
@@ -432,11 +449,11 @@ static void packed_more_than_the_ring_holds(void **state)
 	u32 i;
 
 	add_plain(r, 4, false);
-	assert_int_equal(viola_ring_pop_burst(r->ring, r->buf, BUFS, OUT), 4);
+	assert_int_equal(pop_burst(r->ring, r->buf, BUFS, OUT), 4);
 	/* The next lap, though nothing was given back. */
 	for (i = 0; i < 4; i++)
 		model_packed_desc(r->driver, i)->flags = cpu_to_le16(VIOLA_PACKED_USED);
-	assert_int_equal(viola_ring_pop_burst(r->ring, r->buf + 4, 4, OUT), -EAGAIN);
+	assert_int_equal(pop_burst(r->ring, r->buf + 4, 4, OUT), -EAGAIN);
 	assert_int_equal(viola_ring_pop(r->ring, &r->s.chain), -EPROTO);
 	assert_int_equal(r->ring->error, VIOLA_RING_AVAIL_INDEX);
 	rig_free(r);
@@ -452,10 +469,10 @@ static void split_index_is_judged_in_its_turn(void **state)
 		struct rig *r = rig_new(8, 0);
 
 		add_plain(r, 5, false);
-		assert_int_equal(viola_ring_pop_burst(r->ring, r->buf, 1, OUT), 1);
+		assert_int_equal(pop_burst(r->ring, r->buf, 1, OUT), 1);
 		model_split_avail(r->driver)[1] = cpu_to_le16(nonsense[i]);
-		assert_int_equal(viola_ring_pop_burst(r->ring, r->buf + 1, 8, OUT), 4);
-		assert_int_equal(viola_ring_pop_burst(r->ring, r->buf + 5, 8, OUT), -EPROTO);
+		assert_int_equal(pop_burst(r->ring, r->buf + 1, 8, OUT), 4);
+		assert_int_equal(pop_burst(r->ring, r->buf + 5, 8, OUT), -EPROTO);
 		assert_int_equal(r->ring->error, VIOLA_RING_AVAIL_INDEX);
 		rig_free(r);
 	}
@@ -466,13 +483,13 @@ static void split_more_came_meanwhile(void **state)
 	struct rig *r = rig_new(8, 0);
 
 	add_plain(r, 3, false);
-	assert_int_equal(viola_ring_pop_burst(r->ring, r->buf, 1, OUT), 1);
+	assert_int_equal(pop_burst(r->ring, r->buf, 1, OUT), 1);
 	add_plain(r, 3, false);
-	assert_int_equal(viola_ring_pop_burst(r->ring, r->buf + 1, 2, OUT), 2); /* no look */
-	assert_int_equal(viola_ring_pop_burst(r->ring, r->buf + 3, 8, OUT), 3);
+	assert_int_equal(pop_burst(r->ring, r->buf + 1, 2, OUT), 2); /* no look */
+	assert_int_equal(pop_burst(r->ring, r->buf + 3, 8, OUT), 3);
 	viola_ring_unpop_burst(r->ring, r->buf + 3, 3);
 	add_plain(r, 2, false);
-	assert_int_equal(viola_ring_pop_burst(r->ring, r->buf + 3, 8, OUT), 5);
+	assert_int_equal(pop_burst(r->ring, r->buf + 3, 8, OUT), 5);
 	rig_free(r);
 }
 
@@ -485,15 +502,15 @@ static void in_order_by_one_entry(void **state)
 		struct rig *r = rig_new(8, how);
 
 		add_plain(r, 6, false);
-		assert_int_equal(viola_ring_pop_burst(r->ring, r->buf, BUFS, OUT), 6);
-		viola_ring_push_burst(r->ring, r->buf, 6, OUT);
+		assert_int_equal(pop_burst(r->ring, r->buf, BUFS, OUT), 6);
+		push_burst(r->ring, r->buf, 6, OUT);
 		viola_ring_publish(r->ring);
 		for (i = 0; i < 6; i++)
 			expect_used(r, r->buf[i].id, 0);
 		assert_int_equal(r->driver->batches, 1);
 		add_plain(r, 6, true);
-		assert_int_equal(viola_ring_pop_burst(r->ring, r->buf, BUFS, IN), 6);
-		viola_ring_push_burst(r->ring, r->buf, 6, IN);
+		assert_int_equal(pop_burst(r->ring, r->buf, BUFS, IN), 6);
+		push_burst(r->ring, r->buf, 6, IN);
 		viola_ring_publish(r->ring);
 		for (i = 0; i < 6; i++)
 			expect_used(r, r->buf[i].id, 64);
@@ -514,11 +531,11 @@ static void where_bursts_are_not_allowed(void **state)
 
 		add_plain(r, 3, false);
 		assert_int_equal(viola_ring_pop(r->ring, &r->s.chain), 1);
-		assert_int_equal(viola_ring_pop_burst(r->ring, r->buf, BUFS, OUT), -EAGAIN);
+		assert_int_equal(pop_burst(r->ring, r->buf, BUFS, OUT), -EAGAIN);
 		viola_ring_push(r->ring, r->s.chain.id, 0);
-		assert_int_equal(viola_ring_pop_burst(r->ring, r->buf, BUFS, OUT), -EAGAIN);
+		assert_int_equal(pop_burst(r->ring, r->buf, BUFS, OUT), -EAGAIN);
 		viola_ring_publish(r->ring);
-		assert_int_equal(viola_ring_pop_burst(r->ring, r->buf, BUFS, OUT), 2);
+		assert_int_equal(pop_burst(r->ring, r->buf, BUFS, OUT), 2);
 		rig_free(r);
 
 		r = rig_new(8, how);
@@ -528,7 +545,7 @@ static void where_bursts_are_not_allowed(void **state)
 		assert_int_equal(viola_ring_init(r->ring, &cfg), 0);
 		assert_int_equal(viola_ring_recover(r->ring), 0);
 		add_plain(r, 3, false);
-		assert_int_equal(viola_ring_pop_burst(r->ring, r->buf, BUFS, OUT), -EAGAIN);
+		assert_int_equal(pop_burst(r->ring, r->buf, BUFS, OUT), -EAGAIN);
 		assert_int_equal(viola_ring_pop(r->ring, &r->s.chain), 1);
 		rig_free(r);
 		free(region);
@@ -543,14 +560,14 @@ static void rule_hint(struct rig *r)
 	add(r, TOP_GPA, 64, false);
 	add(r, C_GPA, 64, false);
 	model_driver_expose(r->driver);
-	assert_int_equal(viola_ring_pop_burst(r->ring, r->buf, 1, OUT), 1);
+	assert_int_equal(pop_burst(r->ring, r->buf, 1, OUT), 1);
 	assert_int_equal(r->ring->hint, 3);
 	r->ring->mem = &less;
-	assert_int_equal(viola_ring_pop_burst(r->ring, r->buf + 1, 1, OUT), 1);
+	assert_int_equal(pop_burst(r->ring, r->buf + 1, 1, OUT), 1);
 	assert_ptr_equal(r->buf[1].base, r->guest.ext[2].base);
 	less.nr = 0;
 	viola_ring_unpop_burst(r->ring, r->buf + 1, 1);
-	assert_int_equal(viola_ring_pop_burst(r->ring, r->buf + 1, 1, OUT), -EAGAIN);
+	assert_int_equal(pop_burst(r->ring, r->buf + 1, 1, OUT), -EAGAIN);
 }
 
 static void memory_swapped(void **state)
@@ -573,8 +590,8 @@ static void interrupts_after_a_round_unasked(void **state)
 			model_driver_want_call(r->driver, 0x7000);
 		for (round = 0; round < 65536 / 48 + 2; round++) {
 			add_plain(r, 48, false);
-			assert_int_equal(viola_ring_pop_burst(r->ring, r->buf, BUFS, OUT), 48);
-			viola_ring_push_burst(r->ring, r->buf, 48, OUT);
+			assert_int_equal(pop_burst(r->ring, r->buf, BUFS, OUT), 48);
+			push_burst(r->ring, r->buf, 48, OUT);
 			viola_ring_publish(r->ring);
 			for (i = 0; i < 48; i++)
 				expect_used(r, r->buf[i].id, 0);
@@ -598,8 +615,8 @@ static void dirty_spans(void **state)
 		u32 n, entry = how & PACKED ? 16 : 8, head = how & PACKED ? 0 : 4;
 
 		add_plain(r, 3, true);
-		assert_int_equal(viola_ring_pop_burst(r->ring, r->buf, BUFS, IN), 3);
-		viola_ring_push_burst(r->ring, r->buf, 3, IN);
+		assert_int_equal(pop_burst(r->ring, r->buf, BUFS, IN), 3);
+		push_burst(r->ring, r->buf, 3, IN);
 		viola_ring_publish(r->ring);
 		n = viola_ring_used_spans(r->ring, since, span);
 		assert_int_equal(n, how & PACKED ? 1 : 2);
@@ -968,7 +985,7 @@ static void twins_burst(struct twins *t)
 	u32 more;
 	int ret, expect;
 
-	ret = viola_ring_pop_burst(&t->a.ring, t->buf, n, kind);
+	ret = pop_burst(&t->a.ring, t->buf, n, kind);
 	expect = pop_singly(t, want, n, kind);
 	must(ret == expect);
 	t->bursts++;
@@ -1006,7 +1023,7 @@ static void twins_burst(struct twins *t)
 				t->buf[i].len = one_in(t, 4) ? 0 : below(t, t->buf[i].len + 1);
 			viola_ring_push(&t->b.ring, t->buf[i].id, kind == IN ? t->buf[i].len : 0);
 		}
-		viola_ring_push_burst(&t->a.ring, t->buf + done, part, kind);
+		push_burst(&t->a.ring, t->buf + done, part, kind);
 		t->in_burst -= part;
 		done += part;
 		if (t->how & IN_ORDER || one_in(t, 3)) {
