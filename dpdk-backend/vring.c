@@ -9,14 +9,13 @@
 #include <errno.h>
 #include <linux/virtio_net.h>
 #include <rte_log.h>
-#include <rte_memcpy.h>
 #include <rte_prefetch.h>
 #include <sys/eventfd.h>
 
+#include "dpdk-backend/burst.h"
 #include "dpdk-backend/forward.h"
 #include "dpdk-backend/session.h"
 
-#define COPY_INLINE 256u /* bytes */
 #define HDR_MAX 12u /* struct virtio_net_hdr_mrg_rxbuf */
 
 static void vqueue_broken(struct lcore *lc, const struct port *p, struct vqueue *q)
@@ -68,9 +67,9 @@ static inline bool frame_from_chain(struct frame *f, const struct session *s,
 	return offload_check(f, hdr, s->features);
 }
 
-/* One burst of a queue. Returns how many buffers it took. */
-static unsigned int vqueue_poll(struct lcore *lc, struct port *p, struct session *s,
-				struct vqueue *q, unsigned int pair)
+/* One burst of a queue of any buffers. Returns how many it took. */
+static unsigned int vqueue_poll_any(struct lcore *lc, struct port *p, struct session *s,
+				    struct vqueue *q, unsigned int pair)
 {
 	struct counters *c = port_counters(lc, p);
 	struct viola_chain chain[FRAME_BURST];
@@ -123,6 +122,29 @@ static unsigned int vqueue_poll(struct lcore *lc, struct port *p, struct session
 		viola_ring_push(&q->ring, chain[i].id, 0);
 	vqueue_flush(lc, p, q);
 	return n;
+}
+
+/* One burst of a queue. Returns how many buffers it took. */
+static unsigned int vqueue_poll(struct lcore *lc, struct port *p, struct session *s,
+				struct vqueue *q, unsigned int pair)
+{
+	struct counters *c = port_counters(lc, p);
+	struct viola_buf buf[FRAME_BURST];
+	unsigned int frames;
+	int n = viola_ring_pop_burst(&q->ring, buf, FRAME_BURST, VIOLA_BURST_OUT);
+
+	if (!n)
+		return 0;
+	if (unlikely(n < 0))
+		return vqueue_poll_any(lc, p, s, q, pair);
+	frames = burst_frames(lc, s, buf, (unsigned int)n, &c->rx_bytes);
+	c->rx_frames += frames;
+	c->rx_invalid += (unsigned int)n - frames;
+	if (likely(frames))
+		forward->input(lc, p, lc->frame, frames, pair);
+	viola_ring_push_burst(&q->ring, buf, (unsigned int)n, VIOLA_BURST_OUT);
+	vqueue_flush(lc, p, q);
+	return (unsigned int)n;
 }
 
 static unsigned int session_poll(struct lcore *lc, struct port *p)
@@ -227,15 +249,6 @@ static void header_write(u8 *hdr, const struct frame *f)
 	memcpy(hdr, &h, sizeof(h));
 }
 
-/* As memcpy(): in line where a call would cost more than the bytes. */
-static __rte_always_inline void copy_piece(u8 *to, const u8 *from, size_t len)
-{
-	if (len <= COPY_INLINE)
-		rte_memcpy(to, from, len);
-	else
-		memcpy(to, from, len);
-}
-
 /* The usual case of batch_put(): one buffer, in one piece, holds all. */
 static __rte_always_inline void put_whole(u8 *to, const u8 *hdr, u32 hdr_len,
 					  const struct frame *f)
@@ -248,7 +261,7 @@ static __rte_always_inline void put_whole(u8 *to, const u8 *hdr, u32 hdr_len,
 		memcpy(to, hdr, hdr_len);
 	to += hdr_len;
 	do {
-		copy_piece(to, seg->base, seg->len);
+		copy_bytes(to, seg->base, seg->len);
 		to += seg->len;
 	} while (unlikely(++seg != end));
 }
@@ -409,30 +422,36 @@ static inline struct vqueue *rx_queue(const struct lcore *lc, const struct sessi
 static void session_output(struct lcore *lc, struct port *p, struct frame **f, unsigned int n,
 			   unsigned int queue, bool last)
 {
+	struct counters *c = port_counters(lc, p);
 	struct session *s = lc->session[p->index];
 	struct rx_batch b;
 	struct vqueue *q;
-	unsigned int i;
+	unsigned int i, done;
 	u32 longest = 0;
 	bool locked;
 
 	if (unlikely(!s || !s->nrx)) {
-		port_counters(lc, p)->tx_down += n;
+		c->tx_down += n;
 		return;
 	}
 	q = rx_queue(lc, s, queue, &locked);
 	if (locked)
 		rte_spinlock_lock(&q->lock);
-	for (i = 0; i < n; i++)
+	done = burst_deliver(lc, s, q, f, n, &c->tx_bytes);
+	c->tx_frames += done;
+	if (likely(done == n))
+		goto flush;
+	for (i = done; i < n; i++)
 		longest = max(longest, f[i]->len);
-	batch_begin(&b, lc, q, longest <= BATCH_SMALL ? n : 0);
-	for (i = 0; i < n; i++) {
+	batch_begin(&b, lc, q, longest <= BATCH_SMALL ? n - done : 0);
+	for (i = done; i < n; i++) {
 		if (likely(frame_plain(f[i]) || offload_accepted(f[i], s->features)))
 			batch_deliver(&b, lc, p, s, q, f[i]);
 		else
 			batch_finish(&b, lc, p, s, q, f[i]);
 	}
 	batch_end(&b, q);
+flush:
 	vqueue_flush(lc, p, q);
 	if (locked)
 		rte_spinlock_unlock(&q->lock);

@@ -107,10 +107,16 @@ static __always_inline u64 viola_burst_bit(struct viola_ring *ring, struct viola
 static __always_inline void viola_burst_prefetch(const struct viola_buf *buf,
 						 enum viola_burst kind)
 {
-	if (kind == VIOLA_BURST_IN)
+	/* The first bytes, wherever a line ends in them. */
+	const u8 *last = buf->base + min(buf->len, 64u) - 1;
+
+	if (kind == VIOLA_BURST_IN) {
 		viola_prefetchw(buf->base);
-	else
+		viola_prefetchw(last);
+	} else {
 		viola_prefetch(buf->base);
+		viola_prefetch(last);
+	}
 }
 
 /* --- split ------------------------------------------------------------------- */
