@@ -62,6 +62,18 @@ static int telemetry_port(const char *cmd, const char *params, struct rte_tel_da
 	return 0;
 }
 
+static int telemetry_lcore(const char *cmd, const char *params, struct rte_tel_data *d)
+{
+	unsigned int index;
+
+	if (!params || !number_parse(params, 0, lcore_count - 1, &index))
+		return -EINVAL;
+	rte_tel_data_start_dict(d);
+	rte_tel_data_add_dict_u64(d, "busy_rounds", READ_ONCE(lcores[index]->busy_rounds));
+	rte_tel_data_add_dict_u64(d, "busy_cycles", READ_ONCE(lcores[index]->busy_cycles));
+	return 0;
+}
+
 int counters_register(void)
 {
 	int err = rte_telemetry_register_cmd("/viola/ports", telemetry_ports,
@@ -70,12 +82,17 @@ int counters_register(void)
 	if (!err)
 		err = rte_telemetry_register_cmd("/viola/port", telemetry_port,
 						 "A port's counters. Parameters: its number");
+	if (!err)
+		err = rte_telemetry_register_cmd("/viola/lcore", telemetry_lcore,
+						 "An lcore's busy rounds and their TSC cycles. "
+						 "Parameters: its number");
 	return err;
 }
 
 int counters_write(const char *path)
 {
 	json_t *root = json_object(), *list = json_array();
+	u64 rounds = 0, cycles = 0;
 	unsigned int i;
 	int err = -ENOMEM;
 	size_t k;
@@ -95,6 +112,12 @@ int counters_write(const char *path)
 	json_object_set_new(root, "version", json_string(VIOLA_VERSION));
 	json_object_set_new(root, "forward", json_string(forward->name));
 	json_object_set_new(root, "lcores", json_integer(lcore_count));
+	for (i = 0; i < lcore_count; i++) {
+		rounds += READ_ONCE(lcores[i]->busy_rounds);
+		cycles += READ_ONCE(lcores[i]->busy_cycles);
+	}
+	json_object_set_new(root, "busy_rounds", json_integer((json_int_t)rounds));
+	json_object_set_new(root, "busy_cycles", json_integer((json_int_t)cycles));
 	json_object_set_new(root, "addresses", json_integer(fdb_entries()));
 	json_object_set_new(root, "ports", list);
 	if (root && list)

@@ -63,25 +63,33 @@ static unsigned int lcore_round(struct lcore *lc)
 static int lcore_main(void *arg)
 {
 	struct lcore *lc = lcores[rte_lcore_index(-1)];
-	u64 start = rte_get_tsc_cycles(), hz = rte_get_tsc_hz();
+	u64 start = rte_get_tsc_cycles(), hz = rte_get_tsc_hz(), last = start, now;
 	unsigned int idle = 0, rounds = 0;
 
 	rte_rcu_qsbr_thread_register(qsbr, lc->index);
 	rte_rcu_qsbr_thread_online(qsbr, lc->index);
 	while (!stop) {
-		if (lcore_round(lc))
-			idle = 0;
-		else
-			idle++;
+		bool busy = lcore_round(lc);
+
 		/* Nothing of a session is held from here on. */
 		rte_rcu_qsbr_quiescent(qsbr, lc->index);
+		now = rte_get_tsc_cycles();
+		if (busy) {
+			idle = 0;
+			lc->busy_rounds++;
+			lc->busy_cycles += now - last;
+		} else {
+			idle++;
+		}
+		last = now;
 		if (unlikely(!(++rounds % CLOCK_ROUNDS)))
-			lc->now = (u32)((rte_get_tsc_cycles() - start) / hz);
+			lc->now = (u32)((now - start) / hz);
 		if (idle >= IDLE_ROUNDS && sleep_us) {
 			rte_rcu_qsbr_thread_offline(qsbr, lc->index);
 			usleep(sleep_us);
 			rte_rcu_qsbr_thread_online(qsbr, lc->index);
-			lc->now = (u32)((rte_get_tsc_cycles() - start) / hz);
+			last = rte_get_tsc_cycles();
+			lc->now = (u32)((last - start) / hz);
 		}
 	}
 	rte_rcu_qsbr_thread_offline(qsbr, lc->index);

@@ -39,6 +39,8 @@ struct lcore {
 	u32 now; /* seconds since the start, coarse */
 	struct session *session[PORT_MAX]; /* published ones as of this round */
 	u32 flood; /* mode source: numbers the frames */
+	/* Rounds that moved frames, and how long they took by the TSC. */
+	u64 busy_rounds, busy_cycles;
 	struct counters counters[PORT_MAX];
 	struct frame frame[FRAME_BURST];
 	u16 id[FRAME_BURST]; /* chains taken off the ring that is polled */
