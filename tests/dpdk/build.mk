@@ -10,7 +10,7 @@ viola-test-frontend-cflags := $(dpdk-cflags)
 viola-test-frontend-libs := $(dpdk-libs)
 
 programs += viola-test-load
-viola-test-load-src := tests/bench/dpdk-load.c
+viola-test-load-src := $(wildcard tests/bench/dpdk/*.c) tools/lib/number.c tools/guest/hdr.c
 viola-test-load-cflags := -O3 $(dpdk-cflags)
 viola-test-load-libs := $(dpdk-libs)
 endif

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "tests/bench/dpdk/load.h"
+
+#include <string.h>
+
+#include <rte_cycles.h>
+#include <rte_ethdev.h>
+
+struct filling {
+	uint16_t len;
+	uint8_t from, to, queue;
+};
+
+/*
+ * From the address of this port to that of the other, or to one behind a port
+ * that reflects. UDP over IPv4, so that back ends that look into frames find
+ * one flow per queue.
+ */
+static void frame_fill(struct rte_mempool *pool, void *arg, void *object, unsigned int index)
+{
+	static const uint8_t ip[] = {
+		0x45, 0, 0, 0, 0, 0, 0x40, 0, 64, 17, 0, 0, 198, 18, 0, 0, 198, 18, 0, 0,
+	};
+	const struct filling *fill = arg;
+	struct rte_mbuf *m = object;
+	uint8_t *p = (uint8_t *)m->buf_addr + RTE_PKTMBUF_HEADROOM;
+	uint16_t length = (uint16_t)(fill->len - 14), udp = (uint16_t)(length - 20);
+	uint32_t sum = 0;
+	unsigned int i;
+
+	memset(p, 0, fill->len);
+	p[0] = 0x02;
+	p[5] = fill->to;
+	p[6] = 0x02;
+	p[11] = fill->from;
+	p[12] = 0x08;
+	memcpy(p + 14, ip, sizeof(ip));
+	p[16] = (uint8_t)(length >> 8);
+	p[17] = (uint8_t)length;
+	p[29] = fill->from;
+	p[33] = fill->to;
+	for (i = 14; i < 34; i += 2)
+		sum += (uint32_t)(p[i] << 8 | p[i + 1]);
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = ~((sum & 0xffff) + (sum >> 16));
+	p[24] = (uint8_t)(sum >> 8);
+	p[25] = (uint8_t)sum;
+	p[34] = 0x10;
+	p[35] = fill->queue;
+	p[37] = 9; /* discard */
+	p[38] = (uint8_t)(udp >> 8);
+	p[39] = (uint8_t)udp;
+}
+
+void frames_prepare(struct load_queue *q, uint16_t len, unsigned int from)
+{
+	struct filling fill = {
+		.len = len, .from = (uint8_t)(from + 1), .to = (uint8_t)(2 - from),
+		.queue = (uint8_t)q->queue,
+	};
+
+	rte_mempool_obj_iter(q->frames, frame_fill, &fill);
+}
+
+unsigned int frames_take(struct load_queue *q, struct rte_mbuf **m, unsigned int n, uint16_t len)
+{
+	unsigned int i;
+
+	if (rte_mempool_get_bulk(q->frames, (void **)m, n))
+		return 0;
+	/* The driver put its header before the frame. All else is as rte_pktmbuf_init() left it. */
+	for (i = 0; i < n; i++) {
+		m[i]->data_off = RTE_PKTMBUF_HEADROOM;
+		m[i]->data_len = len;
+		m[i]->pkt_len = len;
+	}
+	return n;
+}
+
+uint64_t frames_drain(struct load *load, struct contender *c, unsigned int quiet_us)
+{
+	uint64_t quiet = load->hz * quiet_us / 1000000, last = rte_rdtsc(), count = 0;
+	struct rte_mbuf *m[LOAD_BURST];
+	unsigned int i, n;
+
+	for (i = 0; i < c->queues; i++) {
+		rte_pktmbuf_free_bulk(c->queue[i].held, c->queue[i].count);
+		count += c->queue[i].count;
+		c->queue[i].count = 0;
+	}
+	while (rte_rdtsc() - last < quiet) {
+		for (i = 0; i < c->queues; i++) {
+			n = rte_eth_rx_burst(c->queue[i].port, c->queue[i].queue, m, LOAD_BURST);
+			if (!n)
+				continue;
+			rte_pktmbuf_free_bulk(m, n);
+			count += n;
+			last = rte_rdtsc();
+		}
+	}
+	c->in_flight = 0;
+	return count;
+}

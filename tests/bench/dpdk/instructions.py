@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: GPL-2.0
+"""What a frame costs in instructions, counted by callgrind; the load runs outside of it.
+
+Everything that the process executes while frames go round is counted and divided
+by the frames. Under callgrind a back end is so slow that each of its polls finds a
+full burst: empty polls, which say nothing, hardly occur. Valgrind knows no AVX-512;
+both sides see a CPU without it.
+"""
+import glob
+import os
+import re
+import shutil
+import subprocess
+import time
+
+from backends import Failed, Testpmd, Viola
+
+CASES = [("reflect", "split"), ("reflect", "packed"), ("p2p", "split"), ("p2p", "packed")]
+SIZE = 64
+FUNCTIONS = 6  # of each, the dearest
+
+
+def control(bench, pid, *words):
+    subprocess.run(["callgrind_control", *words, str(pid)], stdout=subprocess.DEVNULL,
+                   stderr=subprocess.DEVNULL, timeout=60, cwd=bench.dir)
+
+
+def total_of(path):
+    with open(path, errors="replace") as f:
+        found = re.findall(r"^(?:totals|summary): (\d+)", f.read(), re.M)
+    return int(found[-1]) if found else 0
+
+
+def functions_of(path, frames):
+    """The functions themselves, without those they call."""
+    text = subprocess.run(["callgrind_annotate", "--threshold=95", path], text=True,
+                          stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout
+    rows = re.findall(r"^\s*([\d,]+) \([^)]*\)\s+(\S*?:)(\S+)(?: \[.*)?$", text, re.M)
+    return [{"name": name, "per_frame": int(count.replace(",", "")) / frames}
+            for count, _, name in rows[:FUNCTIONS] if frames]
+
+
+def one(bench, generator, kind, ring, name, make, devargs):
+    backend = make(["valgrind", "--tool=callgrind", "--fair-sched=yes",
+                    "--callgrind-out-file=%s" % os.path.join(bench.dir, "callgrind." + name)])
+    bench.backends.append(backend)
+    load = None
+    try:
+        backend.start()
+        time.sleep(1)
+        # The generator's pages are huge: what cannot be in this way is the back end's alone.
+        load = generator(bench, devargs, SIZE, 1, [(name, kind == "p2p", backend.ports)])
+        load.greet()
+        time.sleep(2)
+        load.ask("series", "loop", 1000, 1000, 1, 0)
+        control(bench, backend.pid, "-z")
+        seen = load.ask("series", "loop", 1500 if bench.quick else 3000, 0, 1, 0)
+        control(bench, backend.pid, "-d")
+        frames = sum(s["received"] for s in seen)
+        time.sleep(0.5)
+        dumps = sorted(glob.glob(os.path.join(bench.dir, "callgrind.%s.*" % name)),
+                       key=os.path.getmtime)
+        if not dumps or not frames:
+            raise Failed("instructions, %s: %s" % (
+                name, "callgrind wrote nothing" if frames else "no frame arrived"))
+        return {"case": "%s-%d-%s" % (kind, SIZE, ring), "name": name, "frames": frames,
+                "instructions": total_of(dumps[-1]),
+                "per_frame": total_of(dumps[-1]) / frames,
+                "functions": functions_of(dumps[-1], frames)}
+    finally:
+        if load:
+            load.stop()
+        # Callgrind writes once more at its end, which nobody waits for.
+        backend.stop(kill=True)
+        for path in glob.glob(os.path.join(bench.dir, "callgrind.%s*" % name)):
+            os.unlink(path)
+
+
+def run(bench, generator):
+    from cases import RINGS
+    if not shutil.which("callgrind_control"):
+        bench.say("no valgrind here (tools/setup brings it): no instructions are counted")
+        return []
+    results = []
+    for kind, ring in CASES if not bench.quick else CASES[:2]:
+        ports = 2 if kind == "p2p" else 1
+        mode = "patch" if kind == "p2p" else "reflect"
+        other = "io" if kind == "p2p" else "mac"
+        results.append(one(bench, generator, kind, ring, "viola-" + mode, lambda wrap: Viola(
+            bench, "viola-callgrind", mode, ports, 1, SIZE, wrap=wrap), RINGS[ring]))
+        results.append(one(bench, generator, kind, ring, "testpmd-" + other, lambda wrap: Testpmd(
+            bench, "testpmd-callgrind", other, ports, 1, SIZE, wrap=wrap), RINGS[ring]))
+    return results

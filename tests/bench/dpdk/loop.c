@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "tests/bench/dpdk/load.h"
+
+#include <string.h>
+
+#include <rte_cycles.h>
+#include <rte_ethdev.h>
+#include <rte_ether.h>
+
+static void addresses_swap(struct rte_mbuf **m, unsigned int n)
+{
+	unsigned int i;
+
+	for (i = 0; i < n; i++)
+		rte_prefetch0(rte_pktmbuf_mtod(m[i], void *));
+	for (i = 0; i < n; i++) {
+		struct rte_ether_hdr *eth = rte_pktmbuf_mtod(m[i], struct rte_ether_hdr *);
+		struct rte_ether_addr was = eth->dst_addr;
+
+		eth->dst_addr = eth->src_addr;
+		eth->src_addr = was;
+	}
+}
+
+/* Sends what is held, oldest first. */
+static void held_send(struct load_queue *q, struct load_sample *s)
+{
+	unsigned int n = rte_eth_tx_burst(q->port, q->queue, q->held, (uint16_t)q->count);
+
+	s->sent += n;
+	if (likely(n == q->count)) {
+		q->count = 0;
+		return;
+	}
+	s->refused++;
+	q->count -= n;
+	memmove(q->held, q->held + n, q->count * sizeof(q->held[0]));
+}
+
+/* Sends back what arrived, if what was held before has found room. */
+static void turn(struct load *load, struct contender *c, struct load_queue *q,
+		 struct load_sample *s)
+{
+	struct rte_mbuf **m = q->held + q->count;
+	unsigned int n;
+
+	if (likely(q->count <= LOAD_BURST)) {
+		n = rte_eth_rx_burst(q->port, q->queue, m, LOAD_BURST);
+		s->polls++;
+		s->idle += !n;
+		s->received += n;
+		if (!c->recycle && n) {
+			rte_pktmbuf_free_bulk(m, n);
+			n = frames_take(q, m, n, load->len);
+		}
+		if (load->touch)
+			addresses_swap(m, n);
+		q->count += n;
+	}
+	if (q->count)
+		held_send(q, s);
+}
+
+static void fill(struct load *load, struct contender *c)
+{
+	unsigned int per_queue = load->in_flight / load->queues, i, left;
+	struct load_sample ignored = {};
+
+	for (left = per_queue; left >= LOAD_BURST; left -= LOAD_BURST) {
+		for (i = 0; i < c->queues; i++) {
+			struct load_queue *q = &c->queue[i];
+
+			if (q->count <= LOAD_BURST)
+				q->count += frames_take(q, q->held + q->count, LOAD_BURST,
+							load->len);
+			turn(load, c, q, &ignored);
+		}
+	}
+	c->in_flight = c->queues * (per_queue - left);
+}
+
+void loop_run(struct load *load, struct contender *c, uint64_t cycles, struct load_sample *s)
+{
+	uint64_t begin, now;
+	unsigned int i;
+
+	if (!c->in_flight)
+		fill(load, c);
+	begin = rte_rdtsc();
+	do {
+		for (i = 0; i < c->queues; i++)
+			turn(load, c, &c->queue[i], s);
+		now = rte_rdtsc();
+	} while (now - begin < cycles);
+	s->cycles += now - begin;
+}
+
+void send_run(struct load *load, struct contender *c, uint64_t cycles, struct load_sample *s)
+{
+	uint64_t begin = rte_rdtsc(), now;
+	unsigned int i;
+
+	do {
+		for (i = 0; i < c->queues; i++) {
+			struct load_queue *q = &c->queue[i];
+
+			if (!q->count)
+				q->count = frames_take(q, q->held, LOAD_BURST, load->len);
+			s->polls++;
+			held_send(q, s);
+			/* As a receiving queue that found nothing: the back end is behind. */
+			s->idle += q->count == LOAD_BURST;
+		}
+		now = rte_rdtsc();
+	} while (now - begin < cycles);
+	s->cycles += now - begin;
+}
+
+void receive_run(struct load *load, struct contender *c, uint64_t cycles, struct load_sample *s)
+{
+	uint64_t begin = rte_rdtsc(), now;
+	struct rte_mbuf *m[LOAD_BURST];
+	unsigned int i, n;
+
+	do {
+		for (i = 0; i < c->queues; i++) {
+			n = rte_eth_rx_burst(c->queue[i].port, c->queue[i].queue, m, LOAD_BURST);
+			s->polls++;
+			s->idle += !n;
+			s->received += n;
+			rte_pktmbuf_free_bulk(m, n);
+		}
+		now = rte_rdtsc();
+	} while (now - begin < cycles);
+	s->cycles += now - begin;
+}
