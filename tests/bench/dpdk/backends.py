@@ -56,9 +56,8 @@ class Backend:
 
     def spawn(self, command, **more):
         with open(self.log, "ab") as log:
-            self.process = subprocess.Popen(
-                ["taskset", "-c", str(self.bench.cpu_back)] + command, stdout=log,
-                stderr=subprocess.STDOUT, **more)
+            self.process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT,
+                                            **more)
         self.pid = self.process.pid
 
     def wait_ready(self):
@@ -67,6 +66,14 @@ class Backend:
                 raise Failed("%s ended: %s" % (self.name, self.last_line()))
             return all(os.path.exists(p) for p in self.ports)
         wait_for(self.name, ready)
+
+    def polling_thread(self):
+        """The one that has used most of the CPU."""
+        def ticks(tid):
+            with open("/proc/%d/task/%s/stat" % (self.pid, tid)) as f:
+                fields = f.read().rsplit(")", 1)[1].split()
+            return int(fields[11]) + int(fields[12])
+        return int(max(os.listdir("/proc/%d/task" % self.pid), key=ticks))
 
     def last_line(self):
         with open(self.log, errors="replace") as log:
@@ -141,9 +148,9 @@ class Viola(Backend):
 class Testpmd(Backend):
     def __init__(self, bench, name, forward, ports, queues, size, client=False, wrap=()):
         super().__init__(bench, name, ports)
-        cpu = bench.cpu_back
         # To a file it would write a page at a time.
-        command = ["stdbuf", "-oL", "dpdk-testpmd", "--lcores", "0@%d,1@%d" % (cpu, cpu), "--no-pci",
+        command = ["stdbuf", "-oL", "dpdk-testpmd", "--lcores", "0@%d,1@%d" % (bench.cpu_load, bench.cpu_back),
+                   "--no-pci",
                    "--no-telemetry", "--file-prefix", self.prefix]
         command += ["--in-memory"] if bench.huge and not wrap else ["--no-huge", "-m", "256"]
         for i, path in enumerate(self.ports):

@@ -174,7 +174,7 @@ static void stamped_send(struct load *load, struct load_queue *q, uint64_t first
 		return;
 	for (i = 0; i < count; i++) {
 		/* When it was due, not when it was sent: nothing is omitted. */
-		uint64_t due = begin + (uint64_t)((double)(first + i) * cycles_each);
+		uint64_t due = begin + (uint64_t)((double)(first + i + 1) * cycles_each);
 
 		memcpy(rte_pktmbuf_mtod_offset(m[i], void *, MARK), mark, sizeof(mark));
 		memcpy(rte_pktmbuf_mtod_offset(m[i], void *, STAMP), &due, sizeof(due));

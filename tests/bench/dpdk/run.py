@@ -44,6 +44,8 @@ class Generator:
             command.append("--touch")
         for name, fresh, ports in contenders:
             command += ["--contender", ",".join([name] + (["fresh"] if fresh else []) + ports)]
+        self.fifo = bench.args.fifo
+        self.polling = []  # threads of back ends
         self.errors = tempfile.TemporaryFile(dir=bench.dir)
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                         stderr=self.errors, text=True)
@@ -71,6 +73,27 @@ class Generator:
     def ask(self, *words):
         self.tell(*words)
         return self.answer()
+
+    def measure(self, *words):
+        """As ask(), while nobody else gets at the CPUs, if that is wanted.
+
+        Only for so long: threads that serve those who poll must run, too.
+        """
+        self.policy(self.fifo)
+        try:
+            return self.ask(*words)
+        finally:
+            self.policy(0)
+
+    def policy(self, priority):
+        if not self.fifo:
+            return
+        for tid in [self.process.pid] + self.polling:
+            try:
+                os.sched_setscheduler(tid, os.SCHED_FIFO if priority else os.SCHED_OTHER,
+                                      os.sched_param(priority))
+            except ProcessLookupError:
+                pass
 
     def stop(self):
         if self.process.poll() is None:
@@ -138,7 +161,7 @@ def measure_busy(bench, load, kind, started, result):
             before = backend.busy()
             if before is None:
                 continue
-            load.ask("series", cases.KINDS[kind].action, bench.args.window_ms, 10, 1, k)
+            load.measure("series", cases.KINDS[kind].action, bench.args.window_ms, 10, 1, k)
             frames, cycles = (a - b for a, b in zip(backend.busy(), before))
             if frames > 1000:
                 result[contender.name]["cycles"].append(cycles / frames)
@@ -150,10 +173,10 @@ def measure_rates(bench, load, started, result):
         for k, (contender, _) in enumerate(started):
             load.ask("select", k)
             r = result[contender.name]
-            r["ndr"].append(load.ask("search", k, 0, 0, MOST_RATE, bench.args.trial_ms))
+            r["ndr"].append(load.measure("search", k, 0, 0, MOST_RATE, bench.args.trial_ms))
             # What carries a rate without loss does so with some.
-            r["pdr"].append(load.ask("search", k, 0.005, r["ndr"][-1]["rate"], MOST_RATE,
-                                     bench.args.trial_ms))
+            r["pdr"].append(load.measure("search", k, 0.005, r["ndr"][-1]["rate"],
+                                         MOST_RATE, bench.args.trial_ms))
     ndr = {c.name: report.median([s["rate"] for s in result[c.name]["ndr"]]) for c, _ in started}
     least = min(ndr.values())
     for _ in range(bench.args.latency_rounds):
@@ -163,7 +186,7 @@ def measure_rates(bench, load, started, result):
                 if rate < 1000:
                     continue
                 load.ask("select", k)
-                answer = load.ask("latency", k, int(rate), bench.args.latency_windows, 10)
+                answer = load.measure("latency", k, int(rate), bench.args.latency_windows, 10)
                 answer["share"] = share
                 answer["common"] = of is not None
                 result[contender.name]["latency"].append(answer)
@@ -179,16 +202,18 @@ def run_case(bench, case, started):
         for k, (contender, backend) in enumerate(started):
             load.ask("pid", k, backend.pid)
             result[contender.name]["paths"] = load.hello["paths"][k]
+        load.polling = [b.polling_thread() for _, b in started]
         order = list(range(len(started)))
         # In parts, so that no single command is long.
         for _ in range(bench.args.parts):
-            for s in load.ask("series", kind.action, bench.args.sample_ms, bench.args.warm_ms,
+            for s in load.measure("series", kind.action, bench.args.sample_ms, bench.args.warm_ms,
                               bench.args.samples // bench.args.parts, *order):
                 r = result[started[s["k"]][0].name]
                 frames = s["sent"] if kind.action == "send" else s["received"]
                 r["fps"].append(frames / s["seconds"])
                 r["idle"].append(s["idle"])
                 r["refused"].append(s["refused"])
+        bench.say("  cycles")
         measure_busy(bench, load, case.kind, started, result)
         if kind.action == "loop":
             for k, (contender, _) in enumerate(started):
@@ -196,6 +221,7 @@ def run_case(bench, case, started):
                 drained = load.ask("drain", k)
                 result[contender.name]["lost"] = drained["sent"] - drained["arrived"]
         if case.rates and not bench.args.no_rates:
+            bench.say("  rates")
             measure_rates(bench, load, started, result)
         load.ask("release")
     finally:
@@ -251,8 +277,8 @@ def options():
     p.add_argument("--latency-windows", type=int, default=30, help="of 10 ms, each round")
     p.add_argument("--restarts", type=int, default=10 if not quick else 5)
     p.add_argument("--out", default=os.path.join(TOP, "build/bench"))
-    p.add_argument("--nice", type=int, default=0, metavar="N",
-                   help="of all that is started; -20 keeps others off (needs privilege)")
+    p.add_argument("--fifo", type=int, default=0, metavar="PRIORITY",
+                   help="keep other programs off both CPUs: SCHED_FIFO for what polls")
     p.add_argument("--verbose", action="store_true", help="progress with times")
     args = p.parse_args()
     args.parts = max(1, min(6, args.samples // 5))
@@ -320,8 +346,6 @@ def run(args, directory):
 
 def main():
     args = options()
-    if args.nice:
-        os.nice(args.nice)
     # An end from outside is an end all the same: back ends are stopped.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     directory = tempfile.mkdtemp(prefix="viola-bench-")
