@@ -167,7 +167,7 @@ def judged_latency(case):
             value = p99(ours, False) / p99(other, False)
             same = (p99(ours, True) / p99(other, True)
                     if p99(ours, True) and p99(other, True) else None)
-            lines.append({"figure": "p99 round trip at 50 % of NDR, %s" % case["name"],
+            lines.append({"figure": "p99 round trip at 50 %% of NDR, %s" % case["name"],
                           "case": case["name"], "a": ours, "b": other, "value": value,
                           "a_ns": p99(ours, False), "b_ns": p99(other, False),
                           "same_rate": same, "at_most": target, "met": value <= target})
