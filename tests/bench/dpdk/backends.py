@@ -41,6 +41,7 @@ def runtime_dir():
 
 class Backend:
     count = 0
+    polling = None  # the name of the thread that polls, if it is not the first
 
     def __init__(self, bench, name, ports):
         Backend.count += 1
@@ -68,12 +69,12 @@ class Backend:
         wait_for(self.name, ready)
 
     def polling_thread(self):
-        """The one that has used most of the CPU."""
-        def ticks(tid):
-            with open("/proc/%d/task/%s/stat" % (self.pid, tid)) as f:
-                fields = f.read().rsplit(")", 1)[1].split()
-            return int(fields[11]) + int(fields[12])
-        return int(max(os.listdir("/proc/%d/task" % self.pid), key=ticks))
+        """By its name; the first thread, if none has such a name."""
+        for tid in os.listdir("/proc/%d/task" % self.pid):
+            with open("/proc/%d/task/%s/comm" % (self.pid, tid)) as f:
+                if self.polling and re.match(self.polling, f.read()):
+                    return int(tid)
+        return self.pid
 
     def last_line(self):
         with open(self.log, errors="replace") as log:
@@ -146,6 +147,8 @@ class Viola(Backend):
 
 
 class Testpmd(Backend):
+    polling = r"(lcore|rte|dpdk)-worker"
+
     def __init__(self, bench, name, forward, ports, queues, size, client=False, wrap=()):
         super().__init__(bench, name, ports)
         # To a file it would write a page at a time.
@@ -189,6 +192,7 @@ class Testpmd(Backend):
 
 class Ovs(Backend):
     """Open vSwitch's userspace datapath, all of it in a folder and a network namespace."""
+    polling = r"pmd-c"
 
     @staticmethod
     def find():

@@ -33,7 +33,7 @@ struct load_queue {
 
 struct contender {
 	char name[32];
-	pid_t pid; /* of the back end; 0: is never stopped */
+	pid_t pid, tid; /* of the back end and the thread that polls; 0: is never stopped */
 	/*
 	 * Closed loop: what arrives is sent back as it is, never touched. Right
 	 * where the back end swaps addresses or does not look at them; else

@@ -27,7 +27,7 @@ static const char help[] =
 	"  --server         listen at the sockets; back ends connect\n"
 	"  --no-huge        ordinary pages\n"
 	"Commands; K is a contender's number from 0, MS milliseconds:\n"
-	"  pid K PID            of the back end, so that it can be stopped\n"
+	"  pid K PID TID        of the back end and its thread that polls, so that it can be stopped\n"
 	"  select K | release   let it alone run | all\n"
 	"  series loop|send|receive MS WARM_MS SAMPLES K...   by turns, in random order\n"
 	"  search K LOSS_RATIO LEAST MOST MS    highest rate between without more loss\n"
@@ -74,11 +74,13 @@ static bool next_contender(struct load *load, char **line, struct contender **c)
 static bool do_pid(struct load *load, char *line)
 {
 	struct contender *c;
-	unsigned int pid;
+	unsigned int pid, tid;
 
-	if (!next_contender(load, &line, &c) || !next_number(&line, 1u << 30, &pid))
+	if (!next_contender(load, &line, &c) || !next_number(&line, 1u << 30, &pid) ||
+	    !next_number(&line, 1u << 30, &tid))
 		return false;
 	c->pid = (pid_t)pid;
+	c->tid = (pid_t)tid;
 	puts("{}");
 	return true;
 }

@@ -79,7 +79,7 @@ static void trial_run(struct load *load, struct contender *c, double rate, unsig
 	}
 	t->cycles = now - begin;
 	t->offered = due;
-	t->late = due > tried + LOAD_BURST ? due - tried : 0;
+	t->late = due > tried && (due - tried) * 100 > due ? due - tried : 0;
 	t->offered -= RTE_MIN(due - tried, t->offered);
 	t->received += frames_drain(load, c, QUIET_US);
 }
@@ -107,7 +107,7 @@ static bool rate_passes(struct load *load, struct contender *c, double rate, dou
 	while (bad < REPEATS) {
 		trial_run(load, c, rate, ms, &t);
 		s->trials++;
-		if (t.late) {
+		if (t.late && !t.stalls) {
 			s->own = true;
 			return false;
 		}

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <rte_cycles.h>
@@ -175,7 +175,11 @@ void load_select(struct load *load, unsigned int index)
 
 	for (i = 0; i < load->contenders; i++)
 		if (i != index && index < LOAD_CONTENDERS && load->contender[i].pid)
-			kill(load->contender[i].pid, SIGSTOP);
+			/*
+			 * To the thread that polls, which takes it at once and stops the
+			 * others; any other may have to wait for a CPU first.
+			 */
+			syscall(SYS_tgkill, load->contender[i].pid, load->contender[i].tid, SIGSTOP);
 	for (i = 0; i < load->contenders; i++)
 		if ((i == index || index >= LOAD_CONTENDERS) && load->contender[i].pid)
 			kill(load->contender[i].pid, SIGCONT);

@@ -163,7 +163,7 @@ def measure_busy(bench, load, kind, started, result):
                 continue
             load.measure("series", cases.KINDS[kind].action, bench.args.window_ms, 10, 1, k)
             frames, cycles = (a - b for a, b in zip(backend.busy(), before))
-            if frames > 1000:
+            if frames > 1000 and cycles:
                 result[contender.name]["cycles"].append(cycles / frames)
 
 
@@ -200,9 +200,9 @@ def run_case(bench, case, started):
     try:
         load.greet()
         for k, (contender, backend) in enumerate(started):
-            load.ask("pid", k, backend.pid)
+            load.polling.append(backend.polling_thread())
+            load.ask("pid", k, backend.pid, load.polling[-1])
             result[contender.name]["paths"] = load.hello["paths"][k]
-        load.polling = [b.polling_thread() for _, b in started]
         order = list(range(len(started)))
         # In parts, so that no single command is long.
         for _ in range(bench.args.parts):
