@@ -151,8 +151,7 @@ class Testpmd(Backend):
 
     def __init__(self, bench, name, forward, ports, queues, size, client=False, wrap=()):
         super().__init__(bench, name, ports)
-        # To a file it would write a page at a time.
-        command = ["stdbuf", "-oL", "dpdk-testpmd", "--lcores", "0@%d,1@%d" % (bench.cpu_load, bench.cpu_back),
+        command = ["dpdk-testpmd", "--lcores", "0@%d,1@%d" % (bench.cpu_load, bench.cpu_back),
                    "--no-pci",
                    "--no-telemetry", "--file-prefix", self.prefix]
         command += ["--in-memory"] if bench.huge and not wrap else ["--no-huge", "-m", "256"]
@@ -164,7 +163,8 @@ class Testpmd(Backend):
                     "--record-core-cycles", "--auto-start"]
         if forward == "txonly":
             command += ["--txpkts=%d" % (size - 4)]
-        self.command = list(wrap) + command
+        # To a file it would write a page at a time.
+        self.command = ["stdbuf", "-oL"] + list(wrap) + command
 
     def start(self, wait=True):
         self.spawn(self.command, stdin=subprocess.PIPE)

@@ -88,6 +88,12 @@ uint64_t frames_drain(struct load *load, struct contender *c, unsigned int quiet
 
 /* loop.c: as fast as it goes. */
 load_fn loop_run; /* a bounded number of frames goes round; received counts */
+/*
+ * Sends single frames through each queue until one comes back, for up to @ms: a
+ * back end may not poll all queues yet, a switch has to learn, Open vSwitch to set
+ * up its fast path, and until then they drop what comes in crowds. Whether it did.
+ */
+bool loop_prime(struct load *load, struct contender *c, unsigned int ms);
 load_fn send_run; /* the back end takes all; sent counts */
 load_fn receive_run; /* the back end sends; received counts */
 

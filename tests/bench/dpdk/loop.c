@@ -2,13 +2,13 @@
 #include "tests/bench/dpdk/load.h"
 
 #include <string.h>
+#include <unistd.h>
 
 #include <rte_cycles.h>
 #include <rte_ethdev.h>
 #include <rte_ether.h>
 
-#define PRIME_MS 5
-#define PRIME_TRIES 50
+#define PRIME_US 5000
 
 static void addresses_swap(struct rte_mbuf **m, unsigned int n)
 {
@@ -64,26 +64,24 @@ static void turn(struct load *load, struct contender *c, struct load_queue *q,
 		held_send(q, s);
 }
 
-/*
- * A single frame, until it comes back: a switch learns, and Open vSwitch sets up
- * its fast path, and until then they drop what comes in crowds.
- */
-static void prime(struct load *load, struct contender *c, struct load_queue *q)
+bool loop_prime(struct load *load, struct contender *c, unsigned int ms)
 {
-	uint64_t wait = load->hz / 1000 * PRIME_MS, begin;
+	uint64_t end = rte_rdtsc() + load->hz / 1000 * ms;
+	unsigned int i = 0;
 	struct rte_mbuf *m;
-	unsigned int tries;
 
-	for (tries = 0; tries < PRIME_TRIES; tries++) {
-		if (!frames_take(q, &m, 1, load->len))
-			return;
-		if (!rte_eth_tx_burst(q->port, q->queue, &m, 1))
+	while (i < c->queues && rte_rdtsc() < end) {
+		struct load_queue *q = &c->queue[i];
+
+		if (frames_take(q, &m, 1, load->len) && !rte_eth_tx_burst(q->port, q->queue, &m, 1))
 			rte_mempool_put(q->frames, m);
-		begin = rte_rdtsc();
-		while (rte_rdtsc() - begin < wait)
-			if (frames_drain(load, c, 100))
-				return;
+		/* Others need the CPU, to make ready what is waited for. */
+		usleep(PRIME_US);
+		if (frames_drain(load, c, 100))
+			i++;
 	}
+	frames_drain(load, c, PRIME_US);
+	return i == c->queues;
 }
 
 static void fill(struct load *load, struct contender *c)
@@ -91,8 +89,6 @@ static void fill(struct load *load, struct contender *c)
 	unsigned int per_queue = load->in_flight / load->queues, i, left;
 	struct load_sample ignored = {};
 
-	for (i = 0; i < c->queues; i++)
-		prime(load, c, &c->queue[i]);
 	for (left = per_queue; left >= LOAD_BURST; left -= LOAD_BURST) {
 		for (i = 0; i < c->queues; i++) {
 			struct load_queue *q = &c->queue[i];

@@ -33,6 +33,7 @@ static const char help[] =
 	"  search K LOSS_RATIO LEAST MOST MS    highest rate between without more loss\n"
 	"  latency K RATE WINDOWS MS            open loop\n"
 	"  watch K RATE MS                      open loop, contents checked, gaps told\n"
+	"  prime K MS           single frames until each queue has got one back\n"
 	"  drain K                              how many frames were under way\n"
 	"  quit\n";
 
@@ -198,6 +199,17 @@ static bool do_watch(struct load *load, char *line)
 	return true;
 }
 
+static bool do_prime(struct load *load, char *line)
+{
+	struct contender *c;
+	unsigned int ms;
+
+	if (!next_contender(load, &line, &c) || !next_number(&line, MS_MOST, &ms))
+		return false;
+	printf("{\"back\":%s}\n", loop_prime(load, c, ms) ? "true" : "false");
+	return true;
+}
+
 static bool do_drain(struct load *load, char *line)
 {
 	struct contender *c;
@@ -217,7 +229,7 @@ static const struct {
 } commands[] = {
 	{ "pid", do_pid },	   { "select", do_select },   { "release", do_release },
 	{ "series", do_series },   { "search", do_search },   { "latency", do_latency },
-	{ "watch", do_watch },	   { "drain", do_drain },
+	{ "watch", do_watch },	   { "prime", do_prime },     { "drain", do_drain },
 };
 
 /* False: it is to end. */
