@@ -101,7 +101,7 @@ bench: setup
 	@$(MAKE) --no-print-directory all
 	@tests/bench/run
 
-# viola-dpdk against DPDK's own back end, by virtio_user front ends.
+# viola-dpdk beside testpmd and OVS-DPDK; VIOLA_BENCH_QUICK=1 for 3 minutes.
 bench-dpdk: setup
 	@$(MAKE) --no-print-directory programs
 	@tests/bench/run dpdk

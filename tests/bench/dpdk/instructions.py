@@ -3,13 +3,15 @@
 
 Everything that the process executes while frames go round is counted and divided
 by the frames. Under callgrind a back end is so slow that each of its polls finds a
-full burst: empty polls, which say nothing, hardly occur. Valgrind knows no AVX-512;
+full burst: empty polls, which say nothing, hardly occur; before and behind it is
+stopped. Valgrind knows no AVX-512;
 both sides see a CPU without it.
 """
 import glob
 import os
 import re
 import shutil
+import signal
 import subprocess
 import time
 
@@ -20,9 +22,9 @@ SIZE = 64
 FUNCTIONS = 6  # of each, the dearest
 
 
-def control(bench, pid, *words):
-    subprocess.run(["callgrind_control", *words, str(pid)], stdout=subprocess.DEVNULL,
-                   stderr=subprocess.DEVNULL, timeout=60, cwd=bench.dir)
+def control_start(bench, pid, word):
+    return subprocess.Popen(["callgrind_control", word, str(pid)], stdout=subprocess.DEVNULL,
+                            stderr=subprocess.DEVNULL, cwd=bench.dir)
 
 
 def total_of(path):
@@ -49,14 +51,24 @@ def one(bench, generator, kind, ring, name, make, devargs):
         backend.start()
         time.sleep(1)
         # The generator's pages are huge: what cannot be in this way is the back end's alone.
+        # The generator's pages are huge: what cannot be in this way is the back end's alone.
         load = generator(bench, devargs, SIZE, 1, [(name, kind == "p2p", backend.ports)])
         load.greet()
-        time.sleep(2)
-        load.ask("series", "loop", 1000, 1000, 1, 0)
-        control(bench, backend.pid, "-z")
+        if not load.ask("prime", 0, 20000)["back"]:
+            raise Failed("instructions, %s: no frame came back" % name)
+        # Counted is from here to the dump; stopped, it polls nothing in vain.
+        control_start(bench, backend.pid, "-d").wait(60)
+        time.sleep(0.3)
+        os.kill(backend.pid, signal.SIGSTOP)
+        load.keep_cpu()
+        os.kill(backend.pid, signal.SIGCONT)
         seen = load.ask("series", "loop", 1500 if bench.quick else 3000, 0, 1, 0)
-        control(bench, backend.pid, "-d")
+        os.kill(backend.pid, signal.SIGSTOP)
         frames = sum(s["received"] for s in seen)
+        dump = control_start(bench, backend.pid, "-d")
+        time.sleep(0.3)
+        os.kill(backend.pid, signal.SIGCONT)
+        dump.wait(60)
         time.sleep(0.5)
         dumps = sorted(glob.glob(os.path.join(bench.dir, "callgrind.%s.*" % name)),
                        key=os.path.getmtime)
@@ -70,9 +82,9 @@ def one(bench, generator, kind, ring, name, make, devargs):
     finally:
         if load:
             load.stop()
-        # Callgrind writes once more at its end, which nobody waits for.
         backend.stop(kill=True)
         for path in glob.glob(os.path.join(bench.dir, "callgrind.%s*" % name)):
+            shutil.copy(path, "/tmp/w/cg-" + name)
             os.unlink(path)
 
 

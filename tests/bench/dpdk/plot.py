@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 """The picture of a run, as SVG: frames per second, cycles per frame, latency."""
+import math
 from xml.sax.saxutils import escape
 
 COLOURS = {"viola": "#1f6fb4", "viola-switch": "#6bb0e0", "testpmd": "#e08a1e", "ovs": "#8a8f98"}
@@ -25,6 +26,32 @@ def number(x):
     return "%g" % round(x, 6)
 
 
+class Linear:
+    """From 0 to a round number above all values."""
+
+    def __init__(self, values):
+        step = nice_step(max(values) or 1)
+        count = int(max(values) / step) + 1
+        self.marks = [step * i for i in range(count + 1)]
+
+    def at(self, value):
+        return value / self.marks[-1]
+
+
+class Logarithmic:
+    """From one power of ten to another, around all values."""
+
+    def __init__(self, values):
+        low = math.floor(math.log10(max(min(values), 1e-3)))
+        high = max(low + 1, math.ceil(math.log10(max(max(values), 1e-3))))
+        self.low, self.high = low, high
+        self.marks = [10.0 ** e for e in range(low, high + 1)]
+
+    def at(self, value):
+        exponent = math.log10(max(value, 10.0 ** self.low))
+        return (exponent - self.low) / (self.high - self.low)
+
+
 class Picture:
     def __init__(self):
         self.parts = []
@@ -37,16 +64,13 @@ class Picture:
         self.add('<text x="%.1f" y="%.1f" font-size="%d" text-anchor="%s" fill="%s" %s>%s</text>',
                  x, y, size, anchor, fill, more, escape(text))
 
-    def axis(self, top, bottom, high, unit):
-        """Grid lines and numbers from 0 to @high, and what they are."""
-        step = nice_step(high)
-        value = 0.0
-        while value <= high * 1.0001:
-            y = bottom - (bottom - top) * value / high
+    def axis(self, top, bottom, scale, unit):
+        """Grid lines and numbers, and what they are."""
+        for value in scale.marks:
+            y = bottom - (bottom - top) * scale.at(value)
             self.add('<line x1="%d" x2="%d" y1="%.1f" y2="%.1f" stroke="%s"/>', LEFT,
-                     WIDTH - RIGHT, y, y, INK if value == 0 else GRID)
+                     WIDTH - RIGHT, y, y, INK if value == scale.marks[0] else GRID)
             self.text(LEFT - 8, y + 4, number(value), 11, "end", FAINT)
-            value += step
         self.text(16, (top + bottom) / 2, unit, 12, "middle", FAINT,
                   'transform="rotate(-90 16 %.1f)"' % ((top + bottom) / 2))
 
@@ -58,32 +82,30 @@ class Picture:
             self.text(x + 17, y, name, 12)
             x += 34 + 7.2 * len(name)
 
-    def bars(self, title, unit, groups, height=230):
+    def bars(self, title, unit, groups, height=230, scale_of=Linear):
         """@groups: [(label, [(name, median, p25, p75, hollow)])]; a whisker from p25 to p75."""
         groups = [g for g in groups if g[1]]
         if not groups:
             return
-        high = max(p75 for _, bars in groups for _, _, _, p75, _ in bars) or 1
-        step = nice_step(high)
-        high = step * (int(high / step) + 1)
+        scale = scale_of([v for _, bars in groups for b in bars for v in b[1:4]])
         names = list(dict.fromkeys(b[0] for _, bars in groups for b in bars))
         self.y += 34
         self.text(LEFT, self.y, title, 15, more='font-weight="600"')
         self.y += 22
         self.legend(self.y, names)
         top, bottom = self.y + 16, self.y + 16 + height
-        self.axis(top, bottom, high, unit)
+        self.axis(top, bottom, scale, unit)
         slot = (WIDTH - LEFT - RIGHT) / len(groups)
         for g, (label, bars) in enumerate(groups):
             width = min(30.0, slot * 0.8 / len(bars))
             x = LEFT + slot * (g + 0.5) - width * len(bars) / 2
             for name, mid, p25, p75, hollow in bars:
-                y = bottom - (bottom - top) * mid / high
+                y = bottom - (bottom - top) * scale.at(mid)
                 self.add('<rect x="%.1f" y="%.1f" width="%.1f" height="%.1f" fill="%s"%s>'
                          '<title>%s: %s (%s to %s)</title></rect>', x + 1, y, width - 2,
                          bottom - y, colour(name), ' fill-opacity="0.55"' if hollow else "",
                          escape(name), number(mid), number(p25), number(p75))
-                y1, y2 = (bottom - (bottom - top) * v / high for v in (p25, p75))
+                y1, y2 = (bottom - (bottom - top) * scale.at(v) for v in (p25, p75))
                 mid_x = x + width / 2
                 self.add('<path d="M%.1f %.1fV%.1fM%.1f %.1fh8M%.1f %.1fh8" stroke="%s" '
                          'fill="none"/>', mid_x, y1, y2, mid_x - 4, y1, mid_x - 4, y2, INK)
@@ -150,7 +172,7 @@ def write(results, path):
         groups = latency_groups(case)
         if any(bars for _, bars in groups):
             p.bars("99th percentile of the round trip, open loop, %s" % case["name"],
-                   "microseconds", groups, 170)
+                   "microseconds, logarithmic", groups, 170, Logarithmic)
     m = results["machine"]
     p.save(path, "viola-dpdk beside testpmd and OVS-DPDK", [
         "%s, DPDK %s, %s pages, one CPU for the back end, one for the load; commit %s" % (
