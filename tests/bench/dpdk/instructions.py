@@ -22,9 +22,9 @@ SIZE = 64
 FUNCTIONS = 6  # of each, the dearest
 
 
-def control_start(bench, pid, word):
-    return subprocess.Popen(["callgrind_control", word, str(pid)], stdout=subprocess.DEVNULL,
-                            stderr=subprocess.DEVNULL, cwd=bench.dir)
+def control(bench, pid, *words):
+    subprocess.run(["callgrind_control", *words, str(pid)], stdout=subprocess.DEVNULL,
+                   stderr=subprocess.DEVNULL, cwd=bench.dir, timeout=60)
 
 
 def total_of(path):
@@ -37,13 +37,15 @@ def functions_of(path, frames):
     """The functions themselves, without those they call."""
     text = subprocess.run(["callgrind_annotate", "--threshold=95", path], text=True,
                           stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout
-    rows = re.findall(r"^\s*([\d,]+) \([^)]*\)\s+(\S*?:)(\S+)(?: \[.*)?$", text, re.M)
-    return [{"name": name, "per_frame": int(count.replace(",", "")) / frames}
-            for count, _, name in rows[:FUNCTIONS] if frames]
+    rows = re.findall(r"^\s*([\d,]+) \([^)]*\)\s+\S*?:(\S+)(?: \[(.*)\])?$", text, re.M)
+    # What has no name has at least a file.
+    return [{"name": "%s in %s" % (name, os.path.basename(file)) if name.startswith("0x") else name,
+             "per_frame": int(count.replace(",", "")) / frames}
+            for count, name, file in rows[:FUNCTIONS] if frames]
 
 
 def one(bench, generator, kind, ring, name, make, devargs):
-    backend = make(["valgrind", "--tool=callgrind", "--fair-sched=yes",
+    backend = make(["valgrind", "--tool=callgrind", "--fair-sched=yes", "--instr-atstart=no",
                     "--callgrind-out-file=%s" % os.path.join(bench.dir, "callgrind." + name)])
     bench.backends.append(backend)
     load = None
@@ -57,18 +59,15 @@ def one(bench, generator, kind, ring, name, make, devargs):
         if not load.ask("prime", 0, 20000)["back"]:
             raise Failed("instructions, %s: no frame came back" % name)
         # Counted is from here to the dump; stopped, it polls nothing in vain.
-        control_start(bench, backend.pid, "-d").wait(60)
-        time.sleep(0.3)
+        control(bench, backend.pid, "-i", "on")
         os.kill(backend.pid, signal.SIGSTOP)
         load.keep_cpu()
         os.kill(backend.pid, signal.SIGCONT)
         seen = load.ask("series", "loop", 1500 if bench.quick else 3000, 0, 1, 0)
         os.kill(backend.pid, signal.SIGSTOP)
         frames = sum(s["received"] for s in seen)
-        dump = control_start(bench, backend.pid, "-d")
-        time.sleep(0.3)
         os.kill(backend.pid, signal.SIGCONT)
-        dump.wait(60)
+        control(bench, backend.pid, "-d")
         time.sleep(0.5)
         dumps = sorted(glob.glob(os.path.join(bench.dir, "callgrind.%s.*" % name)),
                        key=os.path.getmtime)
@@ -84,7 +83,6 @@ def one(bench, generator, kind, ring, name, make, devargs):
             load.stop()
         backend.stop(kill=True)
         for path in glob.glob(os.path.join(bench.dir, "callgrind.%s*" % name)):
-            shutil.copy(path, "/tmp/w/cg-" + name)
             os.unlink(path)
 
 
