@@ -52,8 +52,7 @@ def one(bench, generator, kind, ring, name, make, devargs):
     try:
         backend.start()
         time.sleep(1)
-        # The generator's pages are huge: what cannot be in this way is the back end's alone.
-        # The generator's pages are huge: what cannot be in this way is the back end's alone.
+        # Under valgrind the back end has ordinary pages; the generator has huge ones.
         load = generator(bench, devargs, SIZE, 1, [(name, kind == "p2p", backend.ports)])
         load.greet()
         if not load.ask("prime", 0, 20000)["back"]:

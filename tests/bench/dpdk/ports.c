@@ -77,7 +77,8 @@ static bool contender_start(struct load *load, unsigned int index, uint16_t firs
 	unsigned int p, q;
 
 	c->queues = c->ports * load->queues;
-	c->received = pool_make("received", index, 0, c->queues * (2 * load->ring_size + CACHE * 2));
+	c->received = pool_make("received", index, 0,
+				c->queues * (2 * load->ring_size + CACHE * 2));
 	if (!c->received)
 		return false;
 	for (p = 0; p < c->ports; p++) {
@@ -179,7 +180,8 @@ void load_select(struct load *load, unsigned int index)
 			 * To the thread that polls, which takes it at once and stops the
 			 * others; any other may have to wait for a CPU first.
 			 */
-			syscall(SYS_tgkill, load->contender[i].pid, load->contender[i].tid, SIGSTOP);
+			syscall(SYS_tgkill, load->contender[i].pid, load->contender[i].tid,
+				SIGSTOP);
 	for (i = 0; i < load->contenders; i++)
 		if ((i == index || index >= LOAD_CONTENDERS) && load->contender[i].pid)
 			kill(load->contender[i].pid, SIGCONT);
