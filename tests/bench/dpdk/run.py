@@ -287,10 +287,10 @@ def options():
                    help="the generator swaps addresses, as a forwarding guest does")
     p.add_argument("--in-flight", type=int, default=512, help="frames per port (512)")
     p.add_argument("--ring-size", type=int, default=1024)
-    p.add_argument("--samples", type=int, default=60 if not quick else 40)
+    p.add_argument("--samples", type=int, default=40 if not quick else 30)
     p.add_argument("--sample-ms", type=int, default=15)
     p.add_argument("--warm-ms", type=int, default=5)
-    p.add_argument("--windows", type=int, default=5 if not quick else 3,
+    p.add_argument("--windows", type=int, default=3,
                    help="measurements of cycles per frame")
     p.add_argument("--window-ms", type=int, default=100)
     p.add_argument("--searches", type=int, default=3 if not quick else 1)
