@@ -50,6 +50,8 @@ static struct {
 	struct viola_ring_record record[NUM_MAX];
 	void *inflight;
 	u32 num, how;
+	u16 start; /* where the ring began */
+	bool asked; /* needs_call(), this device */
 	u32 slot[NUM_MAX]; /* by id: where its buffer is */
 	bool slot_used[SLOTS];
 	struct viola_chain taken[NUM_MAX];
@@ -75,7 +77,8 @@ static void before_store(void)
 #define PACKED 1u
 #define IN_ORDER 2u
 #define INDIRECT_DESC 4u
-#define HOWS 8u
+#define EVENT_IDX 8u
+#define HOWS 16u
 
 #define must(cond)                                                            \
 	do {                                                                  \
@@ -178,10 +181,13 @@ static void device_start(void)
 	memset(t.in_flight, 0xa5, sizeof(t.in_flight));
 	t.nr_taken = 0;
 	t.newest_known = false;
+	t.asked = false;
 	cfg = model_driver_config(&t.driver, t.how & INDIRECT_DESC, t.in_flight);
 	cfg.record = t.record;
 	cfg.inflight = t.inflight;
 	must(!viola_ring_init(&t.ring, &cfg));
+	/* What a front end says of the ring as long as the region says nothing. */
+	viola_ring_set_base(&t.ring, t.start);
 	ret = viola_ring_recover(&t.ring);
 	must(ret >= 0);
 	t.recovered += (u64)ret;
@@ -251,7 +257,7 @@ static void device_op(struct model_rand *r)
 {
 	u32 n;
 
-	switch (model_rand_below(r, 4)) {
+	switch (model_rand_below(r, 5)) {
 	case 0:
 		for (n = model_rand_below(r, 5); n && device_pop(!model_rand_below(r, 4)); n--)
 			;
@@ -262,12 +268,21 @@ static void device_op(struct model_rand *r)
 		break;
 	case 2:
 		viola_ring_publish(&t.ring);
+		/* What its predecessor said it cannot know: it interrupts once. */
+		must(viola_ring_needs_call(&t.ring) || t.asked);
+		t.asked = true;
 		break;
 	case 3:
 		if (t.nr_taken && t.newest_known && t.taken[t.nr_taken - 1].id == t.newest) {
 			viola_ring_unpop(&t.ring, &t.taken[--t.nr_taken]);
 			t.newest_known = false;
 		}
+		break;
+	case 4:
+		if (model_rand_below(r, 2))
+			viola_ring_disable_kick(&t.ring);
+		else
+			must(viola_ring_enable_kick(&t.ring) >= 0);
 		break;
 	}
 }
@@ -282,7 +297,10 @@ static void setup(u32 num, u32 how)
 	model_guest_init(&t.guest);
 	model_guest_add(&t.guest, GPA, SLOTS * SLOT);
 	model_driver_init(&t.driver, how & PACKED ? &model_packed : &model_split, &t.guest, num,
-			  false);
+			  how & EVENT_IDX);
+	/* The split ring's indices wrap soon, and so does the packed ring. */
+	model_driver_start_at(&t.driver, (u16)(how & PACKED ? 2 * num - 5 : 65536 - 5));
+	t.start = t.driver.avail;
 	t.driver.in_order = how & IN_ORDER;
 	t.inflight = calloc(1, viola_inflight_size(num, how & PACKED));
 	assert_non_null(t.inflight);
@@ -358,9 +376,10 @@ static void crash_everywhere(u32 num, u32 how, u64 seeds, bool twice)
 			recovered += t.recovered;
 		}
 	}
-	print_message("# %s ring of %u%s%s: %llu crashes, %llu buffers taken again\n",
+	print_message("# %s ring of %u%s%s%s: %llu crashes, %llu buffers taken again\n",
 		      how & PACKED ? "packed" : "split", num, how & IN_ORDER ? ", in_order" : "",
-		      how & INDIRECT_DESC ? ", indirect" : "", (unsigned long long)crashes,
+		      how & INDIRECT_DESC ? ", indirect" : "",
+		      how & EVENT_IDX ? ", event_idx" : "", (unsigned long long)crashes,
 		      (unsigned long long)recovered);
 	assert_true(crashes > 100 && recovered > 100);
 }
