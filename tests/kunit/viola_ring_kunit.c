@@ -11,7 +11,7 @@
 #include <linux/prandom.h>
 #include <linux/slab.h>
 
-#include <viola/ring.h>
+#include <viola/ring-burst.h>
 
 #define NUM 8
 #define SEG_MAX 16
@@ -299,6 +299,80 @@ static void unpop_gives_back_the_newest(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, viola_ring_pop(&f->ring, &f->chain), 1);
 	KUNIT_EXPECT_EQ(test, f->chain.id, (u16)4);
 	KUNIT_EXPECT_EQ(test, f->chain.out_len, 9u);
+}
+
+#define BUFS 4
+
+/* Room for exactly BUFS. */
+static struct viola_buf *bufs(struct kunit *test)
+{
+	struct viola_buf *buf = kunit_kcalloc(test, BUFS, sizeof(*buf), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, buf);
+	return buf;
+}
+
+static void bursts_of_either_kind(struct kunit *test)
+{
+	struct ring_fixture *f = test->priv;
+	struct viola_buf *buf = bufs(test);
+
+	put_desc(&f->desc[3], RAM_GPA, RAM_LEN, 0, 0);
+	put_desc(&f->desc[1], FAR_GPA + 1, FAR_LEN - 1, 0, 0);
+	put_desc(&f->desc[7], NEXT_GPA, 5, VRING_DESC_F_WRITE, 0);
+	offer(f, 3);
+	offer(f, 1);
+	offer(f, 7);
+	KUNIT_ASSERT_EQ(test, viola_ring_pop_burst(&f->ring, buf, BUFS, VIOLA_BURST_OUT), 2);
+	KUNIT_EXPECT_EQ(test, buf[0].id, (u16)3);
+	KUNIT_EXPECT_PTR_EQ(test, buf[0].base, f->ext[0].base);
+	KUNIT_EXPECT_EQ(test, buf[0].len, (u32)RAM_LEN);
+	KUNIT_EXPECT_EQ(test, buf[1].id, (u16)1);
+	KUNIT_EXPECT_PTR_EQ(test, buf[1].base, f->ext[2].base + 1);
+	KUNIT_EXPECT_EQ(test, buf[1].len, (u32)FAR_LEN - 1);
+	KUNIT_EXPECT_EQ(test, viola_ring_pop_burst(&f->ring, buf + 2, 1, VIOLA_BURST_OUT),
+			-EAGAIN);
+	KUNIT_ASSERT_EQ(test, viola_ring_pop_burst(&f->ring, buf + 2, 1, VIOLA_BURST_IN), 1);
+	viola_ring_unpop_burst(&f->ring, buf + 2, 1);
+	viola_ring_push_burst(&f->ring, buf, 2, VIOLA_BURST_OUT);
+	KUNIT_EXPECT_EQ(test, used_idx(f), (u16)0);
+	viola_ring_publish(&f->ring);
+	KUNIT_EXPECT_EQ(test, used_idx(f), (u16)2);
+	KUNIT_EXPECT_EQ(test, used_word(f, 0, 0), 3u);
+	KUNIT_EXPECT_EQ(test, used_word(f, 0, 1), 0u);
+	KUNIT_EXPECT_EQ(test, used_word(f, 1, 0), 1u);
+	KUNIT_ASSERT_EQ(test, viola_ring_pop_burst(&f->ring, buf, BUFS, VIOLA_BURST_IN), 1);
+	buf[0].len = 4;
+	viola_ring_push_burst(&f->ring, buf, 1, VIOLA_BURST_IN);
+	viola_ring_publish(&f->ring);
+	KUNIT_EXPECT_EQ(test, used_word(f, 2, 0), 7u);
+	KUNIT_EXPECT_EQ(test, used_word(f, 2, 1), 4u);
+	KUNIT_EXPECT_EQ(test, viola_ring_pop_burst(&f->ring, buf, BUFS, VIOLA_BURST_IN), 0);
+}
+
+static void bursts_end_before_what_is_wrong(struct kunit *test)
+{
+	static const enum viola_ring_error why[] = {
+		VIOLA_RING_ADDRESS, VIOLA_RING_HEAD_RANGE, VIOLA_RING_HEAD_IN_FLIGHT,
+	};
+	struct ring_fixture *f = test->priv;
+	struct viola_buf *buf = bufs(test);
+	u32 i;
+
+	for (i = 0; i < ARRAY_SIZE(why); i++) {
+		ring_setup(test, f, NUM, false, true);
+		put_desc(&f->desc[0], RAM_GPA, 8, 0, 0);
+		put_desc(&f->desc[1], HOLE_GPA, 8, 0, 0);
+		offer(f, 0);
+		offer(f, i == 0 ? 1 : i == 1 ? NUM : 0);
+		KUNIT_EXPECT_EQ(test, viola_ring_pop_burst(&f->ring, buf, BUFS, VIOLA_BURST_OUT),
+				1);
+		KUNIT_EXPECT_EQ(test, viola_ring_pop_burst(&f->ring, buf, BUFS, VIOLA_BURST_OUT),
+				-EAGAIN);
+		expect_broken(test, f, why[i]);
+		KUNIT_EXPECT_EQ(test, viola_ring_pop_burst(&f->ring, buf, BUFS, VIOLA_BURST_OUT),
+				-EPROTO);
+	}
 }
 
 static void indices_wrap_at_65536(struct kunit *test)
@@ -896,6 +970,8 @@ static struct kunit_case ring_cases[] = {
 	KUNIT_CASE(pop_zero_length_descriptors),
 	KUNIT_CASE(push_is_invisible_until_publish),
 	KUNIT_CASE(unpop_gives_back_the_newest),
+	KUNIT_CASE(bursts_of_either_kind),
+	KUNIT_CASE(bursts_end_before_what_is_wrong),
 	KUNIT_CASE(indices_wrap_at_65536),
 	KUNIT_CASE(ring_of_one_entry),
 	KUNIT_CASE(ring_of_max_size_all_in_flight),
