@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * What the device side of a ring costs: pop, push and publish, and the
- * question needs_call(), on a ring whose driver takes no time.
+ * question needs_call(), on a ring whose driver takes no time; by single calls, and
+ * by bursts.
  *
  * The ring is full of the same buffers all the time: every entry names its own
  * head, so one store to the available index makes all of them available anew.
@@ -19,7 +20,7 @@
 #include <string.h>
 #include <time.h>
 
-#include <viola/ring.h>
+#include <viola/ring-burst.h>
 
 #define NUM 256u
 #define REPEATS 40
@@ -27,15 +28,17 @@
 #define EXTENTS 16u
 #define EXTENT_LEN 0x20000ull
 #define SEGS 32
+#define BURST_MAX 32u
 
 struct shape {
 	const char *name;
 	u32 descs; /* per chain */
 	bool indirect;
 	bool scattered; /* each chain's payload in another extent than the last's */
-	u32 batch; /* chains per publish */
+	u32 batch; /* chains per publish; 0: none is popped, the driver writes over its own */
 	bool ask; /* needs_call() after each publish */
 	bool packed, in_order;
+	bool burst; /* of .batch buffers, with all that they bring */
 };
 
 static const struct shape shapes[] = {
@@ -56,6 +59,16 @@ static const struct shape shapes[] = {
 	{ "packed-2/batch-32", 2, false, false, 32, false, true },
 	{ "packed-1/batch-1/call", 1, false, false, 1, true, true },
 	{ "packed-in-order-1/batch-32", 1, false, false, 32, false, true, true },
+	{ "direct-1/burst-8", 1, false, false, 8, false, false, false, true },
+	{ "direct-1/burst-32", 1, false, false, 32, false, false, false, true },
+	{ "direct-1/burst-32/scattered", 1, false, true, 32, false, false, false, true },
+	{ "direct-1/burst-32/call", 1, false, false, 32, true, false, false, true },
+	{ "split-in-order-1/burst-32", 1, false, false, 32, false, false, true, true },
+	{ "packed-1/burst-8", 1, false, false, 8, false, true, false, true },
+	{ "packed-1/burst-32", 1, false, false, 32, false, true, false, true },
+	{ "packed-1/burst-32/call", 1, false, false, 32, true, true, false, true },
+	{ "packed-in-order-1/burst-32", 1, false, false, 32, false, true, true, true },
+	{ "packed-1/driver-alone", 1, false, false, 0, false, true },
 };
 
 struct bench {
@@ -195,6 +208,27 @@ static void __attribute__((noinline)) offer_packed(struct bench *b, const struct
 	}
 }
 
+/* Serves all that is available by bursts; returns how many, and adds to @calls. */
+static u64 __attribute__((noinline)) work_bursts(struct bench *b, const struct shape *s, u32 *calls)
+{
+	struct viola_buf buf[BURST_MAX];
+	u64 descs = 0;
+	int n;
+
+	while ((n = viola_ring_pop_burst(&b->ring, buf, s->batch, VIOLA_BURST_OUT)) > 0) {
+		descs += (u32)n;
+		viola_ring_push_burst(&b->ring, buf, (u32)n, VIOLA_BURST_OUT);
+		viola_ring_publish(&b->ring);
+		if (s->ask)
+			*calls += viola_ring_needs_call(&b->ring);
+	}
+	if (n < 0) {
+		fprintf(stderr, "bench-ring: %s: a burst refuses a plain buffer\n", s->name);
+		exit(1);
+	}
+	return descs;
+}
+
 /* Handles the whole ring @rounds times; returns the descriptors handled. */
 static u64 __attribute__((noinline)) work(struct bench *b, const struct shape *s, u32 rounds)
 {
@@ -210,7 +244,11 @@ static u64 __attribute__((noinline)) work(struct bench *b, const struct shape *s
 			offer_packed(b, s);
 		else
 			viola_store_release(b->avail + 1, cpu_to_le16(idx));
-		while (viola_ring_pop(&b->ring, &chain) == 1) {
+		if (!s->batch)
+			descs += b->chains;
+		else if (s->burst)
+			descs += work_bursts(b, s, &calls);
+		while (s->batch && viola_ring_pop(&b->ring, &chain) == 1) {
 			descs += s->descs;
 			viola_ring_push(&b->ring, chain.id, chain.in_len);
 			if (++done < s->batch)
