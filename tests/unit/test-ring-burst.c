@@ -734,7 +734,8 @@ static void twins_add(struct twins *t)
 
 		piece[0] = (struct model_piece){ some_gpa(t, len), len, one_in(t, 2) };
 		if (one_in(t, 30)) /* across A and B */
-			piece[0] = (struct model_piece){ B_GPA - 1 - below(t, 64), 66, one_in(t, 2) };
+			piece[0] = (struct model_piece){ B_GPA - 1 - below(t, 64), 66,
+							 one_in(t, 2) };
 	}
 	if (t->how & INDIRECT_DESC && one_in(t, 10) && !(t->tables & 1u << bit))
 		table = B_GPA + 0x100 + 64 * bit;

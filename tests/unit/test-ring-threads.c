@@ -208,10 +208,11 @@ static int serve_burst(struct pair *p, u32 n, u64 *done)
 	struct viola_buf buf[NUM];
 	enum viola_burst kind = VIOLA_BURST_IN;
 	int ret = viola_ring_pop_burst(&p->ring, buf, n, kind), i;
+	bool in = ret != -EAGAIN;
 	u64 value;
 	u32 k;
 
-	if (ret == -EAGAIN) {
+	if (!in) {
 		kind = VIOLA_BURST_OUT;
 		ret = viola_ring_pop_burst(&p->ring, buf, n, kind);
 	}
@@ -221,13 +222,12 @@ static int serve_burst(struct pair *p, u32 n, u64 *done)
 	}
 	for (i = 0; i < ret; i++) {
 		memcpy(&value, buf[i].base, 8);
-		if (value != *done || buf[i].len != SLOT ||
-		    is_in(value) != (kind == VIOLA_BURST_IN)) {
+		if (value != *done || buf[i].len != SLOT || is_in(value) != in) {
 			p->wrong[1] = "a buffer's bytes are not its own";
 			return -1;
 		}
 		value = ~value * 3;
-		for (k = 1; k < LINES && kind == VIOLA_BURST_IN; k++)
+		for (k = 1; k < LINES && in; k++)
 			memcpy(buf[i].base + k * LINE, &value, 8);
 		(*done)++;
 	}
