@@ -11,6 +11,8 @@
  * published by its first descriptor, last.
  *
  * -DEVENT_INDEX: by descriptor events, else by the flags ENABLE and DISABLE.
+ * -DMORE: the device may find one chain too few and wait for a further one
+ * (enable_kick_more()), as in notify.pml.
  * -DWITHOUT_C_DRIVER, _C_DEVICE, _D_DEVICE, _D_DRIVER: without that barrier.
  */
 #define AVAIL 0 /* and 1 */
@@ -107,7 +109,12 @@ proctype driver()
 		load_acquire(USED + AT(back), flags);
 		if
 		:: flags == LAP(back) -> back++
+#ifdef MORE
+		:: flags != LAP(back) && sent != CHAINS && sent - back < RING
+		:: flags != LAP(back) && (sent == CHAINS || sent - back == RING) ->
+#else
 		:: else ->
+#endif
 			ask(CALL, back);
 #ifndef WITHOUT_D_DRIVER
 			mb();
@@ -134,6 +141,28 @@ proctype device()
 		load_acquire(AVAIL + AT(next), flags);
 		if
 		:: flags == LAP(next) ->
+#ifdef MORE
+			if
+			:: next + 1 != CHAINS ->
+				load_acquire(AVAIL + AT(next + 1), flags);
+				if
+				:: flags != LAP(next + 1) ->
+					ask(KICK, next + 1);
+#ifndef WITHOUT_C_DEVICE
+					mb();
+#endif
+					load_acquire(AVAIL + AT(next + 1), flags);
+					if
+					:: flags != LAP(next + 1) ->
+						atomic { kick -> kick = false };
+						awake(KICK)
+					:: else
+					fi
+				:: else
+				fi
+			:: skip
+			fi;
+#endif
 			before = next;
 			next++;
 			if
