@@ -459,6 +459,29 @@ static void packed_more_than_the_ring_holds(void **state)
 	rig_free(r);
 }
 
+/* Entries in flight are more than ids where chains are: it is entries that bound. */
+static void packed_chains_bound_a_burst(void **state)
+{
+	struct model_piece three[3] = { { C_GPA, 8, false }, { C_GPA, 8, false },
+					{ C_GPA, 8, false } };
+	struct rig *r = rig_new(4, PACKED);
+	u32 i;
+
+	assert_true(model_driver_add(r->driver, three, 3, 0, 0) >= 0);
+	add(r, C_GPA, 64, false);
+	model_driver_expose(r->driver);
+	assert_int_equal(viola_ring_pop(r->ring, &r->s.chain), 1);
+	for (i = 0; i < 2; i++) { /* two more in the next lap, over the chain in flight */
+		model_packed_desc(r->driver, i)->id = cpu_to_le16((u16)(2 + i));
+		model_packed_desc(r->driver, i)->flags = cpu_to_le16(VIOLA_PACKED_USED);
+	}
+	assert_int_equal(pop_burst(r->ring, r->buf, BUFS, OUT), 1);
+	assert_int_equal(pop_burst(r->ring, r->buf, BUFS, OUT), -EAGAIN);
+	assert_int_equal(viola_ring_pop(r->ring, &r->s.chain), -EPROTO);
+	assert_int_equal(r->ring->error, VIOLA_RING_AVAIL_INDEX);
+	rig_free(r);
+}
+
 /* A nonsense index is an error only once all that was seen before is taken. */
 static void split_index_is_judged_in_its_turn(void **state)
 {
@@ -576,7 +599,7 @@ static void memory_swapped(void **state)
 }
 
 /* 65536 buffers with no question asked, which is once round: yes, then. */
-static void interrupts_after_a_round_unasked(void **state)
+static void a_round_unasked(u32 size)
 {
 	u32 how;
 
@@ -588,12 +611,12 @@ static void interrupts_after_a_round_unasked(void **state)
 		model_driver_no_call(r->driver);
 		if (!(how & PACKED))
 			model_driver_want_call(r->driver, 0x7000);
-		for (round = 0; round < 65536 / 48 + 2; round++) {
-			add_plain(r, 48, false);
-			assert_int_equal(pop_burst(r->ring, r->buf, BUFS, OUT), 48);
-			push_burst(r->ring, r->buf, 48, OUT);
+		for (round = 0; round < (65536 + size - 1) / size; round++) {
+			add_plain(r, size, false);
+			assert_int_equal(pop_burst(r->ring, r->buf, BUFS, OUT), size);
+			push_burst(r->ring, r->buf, size, OUT);
 			viola_ring_publish(r->ring);
-			for (i = 0; i < 48; i++)
+			for (i = 0; i < size; i++)
 				expect_used(r, r->buf[i].id, 0);
 		}
 		if (how & PACKED)
@@ -602,6 +625,12 @@ static void interrupts_after_a_round_unasked(void **state)
 		assert_false(viola_ring_needs_call(r->ring));
 		rig_free(r);
 	}
+}
+
+static void interrupts_after_a_round_unasked(void **state)
+{
+	a_round_unasked(48); /* the last burst goes beyond the mark */
+	a_round_unasked(64); /* and here up to it */
 }
 
 static void dirty_spans(void **state)
@@ -1238,6 +1267,7 @@ int main(void)
 		cmocka_unit_test(in_flight_bits_of_many_words),
 		cmocka_unit_test(all_in_flight),
 		cmocka_unit_test(packed_more_than_the_ring_holds),
+		cmocka_unit_test(packed_chains_bound_a_burst),
 		cmocka_unit_test(split_index_is_judged_in_its_turn),
 		cmocka_unit_test(split_more_came_meanwhile),
 		cmocka_unit_test(in_order_by_one_entry),
