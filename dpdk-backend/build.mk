@@ -13,7 +13,7 @@ programs += viola-dpdk
 viola-dpdk-src := $(wildcard dpdk-backend/*.c) tools/lib/number.c
 # prefetchw, where buffers are about to be written, is a NOP to CPUs without it.
 viola-dpdk-cflags := -O3 -mprfchw $(dpdk-cflags)
-viola-dpdk-libs := $(dpdk-libs) -ljansson
+viola-dpdk-libs := $(dpdk-libs) -ljansson -lnuma
 
 else
 programs: no-dpdk

@@ -30,8 +30,10 @@ static void reflect_input(struct lcore *lc, struct port *from, struct frame *f, 
 static void patch_input(struct lcore *lc, struct port *from, struct frame *f, unsigned int n,
 			unsigned int queue)
 {
-	if (from->peer)
-		forward_all(lc, from->peer, f, n, queue);
+	struct port *peer = READ_ONCE(from->peer);
+
+	if (peer)
+		forward_all(lc, peer, f, n, queue);
 }
 
 static void sink_input(struct lcore *lc, struct port *from, struct frame *f, unsigned int n,

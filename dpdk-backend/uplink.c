@@ -10,6 +10,7 @@
 #include <rte_ethdev.h>
 
 #include "dpdk-backend/forward.h"
+#include "dpdk-backend/wait.h"
 
 #define UPLINK_DESC 1024
 /* mbufs: what queues and bursts can hold, per device */
@@ -99,13 +100,22 @@ int uplink_open(struct port *p, char *why, size_t size)
 	if (found == RTE_MAX_ETHPORTS)
 		return uplink_fail(p, ENODEV, why, size, "it is no Ethernet device");
 	p->ethdev = found;
-	return uplink_start(p, why, size);
+	err = uplink_start(p, why, size);
+	if (err)
+		uplink_close(p);
+	return err;
 }
 
 void uplink_close(struct port *p)
 {
+	struct rte_eth_dev_info info;
+	int err = rte_eth_dev_info_get(p->ethdev, &info);
+
 	rte_eth_dev_stop(p->ethdev);
 	rte_eth_dev_close(p->ethdev);
+	/* So that the same device may become a port again. */
+	if (!err)
+		rte_dev_remove(info.device);
 	free(p->tx_lock);
 	p->tx_lock = NULL;
 }
@@ -136,11 +146,11 @@ _Static_assert(FRAME_BURST * (2 + UPLINK_SEGS) <= LCORE_SEGS,
 
 static unsigned int uplink_poll(struct lcore *lc, struct port *p)
 {
-	struct counters *c = port_counters(lc, p);
 	unsigned int total = 0;
 	u16 queue;
 
 	for (queue = 0; queue < p->rx_queues; queue++) {
+		struct queue_counters *qc = queue_counters(lc, p, queue);
 		unsigned int i, n, frames = 0;
 		u32 used = 0;
 
@@ -151,14 +161,14 @@ static unsigned int uplink_poll(struct lcore *lc, struct port *p)
 			struct frame *f = &lc->frame[frames];
 
 			if (frame_from_mbuf(lc, &used, f, lc->mbuf[i])) {
-				c->rx_bytes += f->len;
+				qc->rx_bytes += f->len;
 				frames++;
 			} else {
-				c->rx_invalid++;
+				port_counters(lc, p)->rx_invalid++;
 				rte_pktmbuf_free(lc->mbuf[i]);
 			}
 		}
-		c->rx_frames += frames;
+		qc->rx_frames += frames;
 		if (frames)
 			forward->input(lc, p, lc->frame, frames, queue);
 		/* A port that took a buffer over has said so. */
@@ -212,13 +222,13 @@ static void uplink_send(struct lcore *lc, struct port *p, struct rte_mbuf **m, u
 	sent = rte_eth_tx_burst(p->ethdev, (u16)queue, m, (u16)n);
 	if (p->tx_lock)
 		rte_spinlock_unlock(&p->tx_lock[queue]);
-	c->tx_frames += sent;
+	c->queue[queue].tx_frames += sent;
 	c->tx_no_buffer += n - sent;
 	for (i = sent; i < n; i++) {
 		bytes -= m[i]->pkt_len;
 		rte_pktmbuf_free(m[i]);
 	}
-	c->tx_bytes += bytes;
+	c->queue[queue].tx_bytes += bytes;
 }
 
 static void uplink_output(struct lcore *lc, struct port *p, struct frame **f, unsigned int n,
@@ -279,9 +289,21 @@ static bool uplink_up(const struct port *p)
 	return true;
 }
 
+/* Devices have no notification that all of them share. */
+static bool uplink_arm(struct lcore *lc, struct port *p)
+{
+	u16 queue;
+
+	for (queue = 0; queue < p->rx_queues; queue++)
+		if (port_owner(p, queue) == lc->index)
+			wait_briefly(lc);
+	return true;
+}
+
 const struct port_ops uplink_port_ops = {
 	.kind = "ethdev",
 	.poll = uplink_poll,
 	.output = uplink_output,
 	.up = uplink_up,
+	.arm = uplink_arm,
 };

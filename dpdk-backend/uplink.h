@@ -12,7 +12,7 @@
  */
 int uplink_open(struct port *p, char *why, size_t size);
 
-/* Stops and removes it. No lcore may be running. */
+/* Stops and removes it. No lcore may use it. */
 void uplink_close(struct port *p);
 
 extern const struct port_ops uplink_port_ops;

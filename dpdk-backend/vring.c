@@ -14,6 +14,7 @@
 
 #include "dpdk-backend/burst.h"
 #include "dpdk-backend/forward.h"
+#include "dpdk-backend/kick.h"
 #include "dpdk-backend/session.h"
 
 #define HDR_MAX 12u /* struct virtio_net_hdr_mrg_rxbuf */
@@ -71,7 +72,7 @@ static inline bool frame_from_chain(struct frame *f, const struct session *s,
 static unsigned int vqueue_poll_any(struct lcore *lc, struct port *p, struct session *s,
 				    struct vqueue *q, unsigned int pair)
 {
-	struct counters *c = port_counters(lc, p);
+	struct queue_counters *qc = queue_counters(lc, p, pair);
 	struct viola_chain chain[FRAME_BURST];
 	unsigned int i, n, frames = 0, used = 0;
 	u64 bytes = 0;
@@ -111,11 +112,11 @@ static unsigned int vqueue_poll_any(struct lcore *lc, struct port *p, struct ses
 			bytes += f->len;
 			frames++;
 		} else {
-			c->rx_invalid++;
+			port_counters(lc, p)->rx_invalid++;
 		}
 	}
-	c->rx_frames += frames;
-	c->rx_bytes += bytes;
+	qc->rx_frames += frames;
+	qc->rx_bytes += bytes;
 	if (frames)
 		forward->input(lc, p, lc->frame, frames, pair);
 	for (i = 0; i < n; i++)
@@ -128,7 +129,7 @@ static unsigned int vqueue_poll_any(struct lcore *lc, struct port *p, struct ses
 static unsigned int vqueue_poll(struct lcore *lc, struct port *p, struct session *s,
 				struct vqueue *q, unsigned int pair)
 {
-	struct counters *c = port_counters(lc, p);
+	struct queue_counters *qc = queue_counters(lc, p, pair);
 	struct viola_buf buf[FRAME_BURST];
 	unsigned int frames;
 	int n = viola_ring_pop_burst(&q->ring, buf, FRAME_BURST, VIOLA_BURST_OUT);
@@ -137,9 +138,10 @@ static unsigned int vqueue_poll(struct lcore *lc, struct port *p, struct session
 		return 0;
 	if (unlikely(n < 0))
 		return vqueue_poll_any(lc, p, s, q, pair);
-	frames = burst_frames(lc, s, buf, (unsigned int)n, &c->rx_bytes);
-	c->rx_frames += frames;
-	c->rx_invalid += (unsigned int)n - frames;
+	frames = burst_frames(lc, s, buf, (unsigned int)n, &qc->rx_bytes);
+	qc->rx_frames += frames;
+	if (unlikely(frames < (unsigned int)n))
+		port_counters(lc, p)->rx_invalid += (unsigned int)n - frames;
 	if (likely(frames))
 		forward->input(lc, p, lc->frame, frames, pair);
 	viola_ring_push_burst(&q->ring, buf, (unsigned int)n, VIOLA_BURST_OUT);
@@ -350,12 +352,15 @@ static void batch_waste(struct rx_batch *b, struct vqueue *q)
 		viola_ring_push(&q->ring, b->chain[b->next++].id, 0);
 }
 
-static void rx_count(struct counters *c, enum rx_result ret, u32 len)
+static void rx_count(struct lcore *lc, const struct port *p, const struct vqueue *q,
+		     enum rx_result ret, u32 len)
 {
+	struct counters *c = port_counters(lc, p);
+
 	switch (ret) {
 	case RX_DONE:
-		c->tx_frames++;
-		c->tx_bytes += len;
+		c->queue[q->index / 2].tx_frames++;
+		c->queue[q->index / 2].tx_bytes += len;
 		break;
 	case RX_TOO_LONG:
 	case RX_FULL:
@@ -383,7 +388,7 @@ static inline void batch_deliver(struct rx_batch *b, struct lcore *lc, struct po
 	}
 	if (unlikely(ret == RX_BROKEN))
 		vqueue_broken(lc, p, q);
-	rx_count(port_counters(lc, p), ret, f->len);
+	rx_count(lc, p, q, ret, f->len);
 }
 
 /* The same for a frame whose offloads the driver did not negotiate. */
@@ -422,8 +427,8 @@ static inline struct vqueue *rx_queue(const struct lcore *lc, const struct sessi
 static void session_output(struct lcore *lc, struct port *p, struct frame **f, unsigned int n,
 			   unsigned int queue, bool last)
 {
-	struct counters *c = port_counters(lc, p);
 	struct session *s = lc->session[p->index];
+	struct queue_counters *qc;
 	struct rx_batch b;
 	struct vqueue *q;
 	unsigned int i, done;
@@ -431,14 +436,15 @@ static void session_output(struct lcore *lc, struct port *p, struct frame **f, u
 	bool locked;
 
 	if (unlikely(!s || !s->nrx)) {
-		c->tx_down += n;
+		port_counters(lc, p)->tx_down += n;
 		return;
 	}
 	q = rx_queue(lc, s, queue, &locked);
+	qc = queue_counters(lc, p, q->index / 2);
 	if (locked)
 		rte_spinlock_lock(&q->lock);
-	done = burst_deliver(lc, s, q, f, n, &c->tx_bytes);
-	c->tx_frames += done;
+	done = burst_deliver(lc, s, q, f, n, &qc->tx_bytes);
+	qc->tx_frames += done;
 	if (likely(done == n))
 		goto flush;
 	for (i = done; i < n; i++)
@@ -467,4 +473,6 @@ const struct port_ops session_port_ops = {
 	.poll = session_poll,
 	.output = session_output,
 	.up = session_up,
+	.arm = kick_arm,
+	.disarm = kick_disarm,
 };
