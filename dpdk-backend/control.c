@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +17,7 @@
 #include "dpdk-backend/counters.h"
 #include "dpdk-backend/ports.h"
 #include "dpdk-backend/socket.h"
+#include "dpdk-backend/thread.h"
 
 #define TIME_REQUEST 10000 /* milliseconds: to send a request and take the answer */
 #define TIME_IDLE 300000 /* milliseconds between requests */
@@ -239,8 +239,6 @@ static void *control_main(void *arg)
 
 int control_start(const char *path, const cpu_set_t *cpus, char *why, size_t size)
 {
-	pthread_attr_t attr;
-	sigset_t all, before;
 	unsigned int i;
 	int err;
 
@@ -255,21 +253,15 @@ int control_start(const char *path, const cpu_set_t *cpus, char *why, size_t siz
 	control.listener = socket_listen(path, why, size);
 	if (control.listener < 0)
 		return control.listener;
-	/* Signals are for the main thread. */
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	pthread_attr_init(&attr);
-	pthread_attr_setaffinity_np(&attr, sizeof(*cpus), cpus);
-	err = pthread_create(&control.thread, &attr, control_main, NULL);
-	pthread_attr_destroy(&attr);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	err = thread_start(&control.thread, control_main, cpus);
 	if (err) {
-		snprintf(why, size, "%s: no thread for it: %s", path, strerror(err));
+		snprintf(why, size, "%s: no thread for it: %s; lower the load", path,
+			 strerror(-err));
 		close(control.listener);
 		control.listener = -1;
 		unlink(path);
 	}
-	return -err;
+	return err;
 }
 
 void control_stop(void)

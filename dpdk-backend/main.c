@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,6 +24,8 @@
 #include "dpdk-backend/fdb.h"
 #include "dpdk-backend/forward.h"
 #include "dpdk-backend/options.h"
+#include "dpdk-backend/inherit.h"
+#include "dpdk-backend/notify.h"
 #include "dpdk-backend/ports.h"
 #include "dpdk-backend/session.h"
 
@@ -57,6 +60,28 @@ static int eal_devices(const struct options *o, const char **args, int n)
 	return n;
 }
 
+/* Whether any hugepage is free, of any size. */
+static bool hugepages_free(void)
+{
+	unsigned long pages, sum = 0;
+	glob_t found = {};
+	size_t i;
+
+	glob("/sys/kernel/mm/hugepages/hugepages-*/free_hugepages", 0, NULL, &found);
+	for (i = 0; i < found.gl_pathc; i++) {
+		FILE *f = fopen(found.gl_pathv[i], "re");
+		char text[32];
+
+		if (!f)
+			continue;
+		pages = fgets(text, sizeof(text), f) ? strtoul(text, NULL, 10) : 0;
+		sum += pages;
+		fclose(f);
+	}
+	globfree(&found);
+	return sum;
+}
+
 /* Starts EAL. 0, or -errno with a sentence on stderr. */
 static int eal_start(const struct options *o)
 {
@@ -68,6 +93,12 @@ static int eal_start(const struct options *o)
 
 	if (!args)
 		return -ENOMEM;
+	if (!o->no_huge && !hugepages_free()) {
+		fputs("viola-dpdk: no hugepage is free; reserve some, as in \"echo 512 "
+		      ">/proc/sys/vm/nr_hugepages\", or use --no-huge\n", stderr);
+		free(args);
+		return -ENOMEM;
+	}
 	args[n++] = "viola-dpdk";
 	args[n++] = "-l";
 	args[n++] = o->cores;
@@ -179,6 +210,8 @@ static int serve(const struct options *o, const cpu_set_t *allowed)
 	pthread_mutex_lock(&ports_lock);
 	err = ports_open(o, why, sizeof(why));
 	pthread_mutex_unlock(&ports_lock);
+	if (!err)
+		err = inherit_start(o->inherit, o->ninherit, &left, why, sizeof(why));
 	if (!err && o->control)
 		err = control_start(o->control, &left, why, sizeof(why));
 	if (err) {
@@ -188,9 +221,17 @@ static int serve(const struct options *o, const cpu_set_t *allowed)
 		err = counters_register();
 		if (err)
 			fprintf(stderr, "viola-dpdk: no telemetry: %s\n", strerror(-err));
+		/* Whoever starts front ends after this finds the sockets. */
+		err = notify_send("READY=1");
+		if (err)
+			fprintf(stderr, "viola-dpdk: NOTIFY_SOCKET cannot be told: %s\n",
+				strerror(-err));
 		lcores_run();
+		if (!err)
+			notify_send("STOPPING=1");
 	}
 	control_stop();
+	inherit_stop();
 	if (status == EXIT_SUCCESS && o->stats) {
 		err = counters_write(o->stats);
 		if (err) {

@@ -22,6 +22,7 @@ static const char help[] =
 	"  --config FILE               options from a file (JSON); those after it add to it\n"
 	"  --port PATH[,client][,isolated]  a vhost-user port: listens at PATH, or connects there\n"
 	"  --socket-path PATH          the same as --port PATH\n"
+	"  --fd NUMBER                 the same at a socket that is open already\n"
 	"  --uplink DEVICE[,ARG...]    a port that is an Ethernet device, as EAL names it:\n"
 	"                              net_tap0,iface=tap0  net_null0  0000:01:00.0\n"
 	"  --forward MODE              reflect (default), switch, patch[=A:B,...], source, sink\n"
@@ -105,6 +106,21 @@ static int set_uplink(struct options *o, const char *text, char *why, size_t siz
 	return option_add_port(o, &r, why, size);
 }
 
+static int set_fd(struct options *o, const char *text, char *why, size_t size)
+{
+	struct port_request r = { .kind = &port_kind_session, .number = -1 };
+	int err;
+
+	if (o->ninherit == INHERIT_MAX)
+		return wrong(why, size, "%u of these are the most; use --port for others",
+			     INHERIT_MAX);
+	err = inherit_check(&o->inherit[o->ninherit], text, why, size);
+	if (err)
+		return err;
+	r.name = o->inherit[o->ninherit++].path;
+	return option_add_port(o, &r, why, size);
+}
+
 static int set_cores(struct options *o, const char *text, char *why, size_t size)
 {
 	if (!*text || strspn(text, "0123456789,-") != strlen(text))
@@ -157,6 +173,7 @@ static const struct option_def defs[] = {
 	{ "config", OPTION_TEXT, .set = set_config, .command_line = true },
 	{ "port", OPTION_TEXT, .set = set_port, .command_line = true },
 	{ "socket-path", OPTION_TEXT, .set = set_socket_path, .command_line = true },
+	{ "fd", OPTION_TEXT, .set = set_fd, .command_line = true },
 	{ "uplink", OPTION_TEXT, .set = set_uplink, .command_line = true },
 	{ "forward", OPTION_TEXT, AT(forward) },
 	{ "cores", OPTION_TEXT, .set = set_cores },

@@ -3,6 +3,7 @@
 #ifndef VIOLA_DPDK_OPTIONS_H
 #define VIOLA_DPDK_OPTIONS_H
 
+#include "dpdk-backend/inherit.h"
 #include "dpdk-backend/ports.h"
 #include "dpdk-backend/session.h"
 
@@ -24,6 +25,8 @@ struct options {
 	unsigned int patch[PORT_MAX / 2][2]; /* pairs of ports */
 	unsigned int nport;
 	struct port_request port[PORT_MAX];
+	unsigned int ninherit;
+	struct inherited inherit[INHERIT_MAX]; /* their ports are among those above */
 	unsigned int neal;
 	const char *eal[64]; /* what follows "--" */
 	struct json_t *file; /* what strings above may be parts of, or NULL */

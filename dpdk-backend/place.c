@@ -24,7 +24,7 @@ static unsigned int spread(unsigned int number, int node)
 	for (i = 0; i < lcore_count; i++)
 		n += lcores[i]->node == node;
 	if (!n)
-		return number % lcore_count;
+		return lcore_count ? number % lcore_count : 0;
 	number %= n;
 	for (i = 0; i < lcore_count; i++)
 		if (lcores[i]->node == node && !number--)
