@@ -21,3 +21,9 @@ programs: no-dpdk
 no-dpdk:
 	@echo '  NOTE    viola-dpdk is not built: no libdpdk of 22.11 or newer (libdpdk-dev)'
 endif
+
+# What has no DPDK in it.
+unit-tests += test-dpdk-inherit
+test-dpdk-inherit-src := tests/unit/test-dpdk-inherit.c dpdk-backend/inherit.c \
+			 dpdk-backend/socket.c dpdk-backend/thread.c tools/lib/number.c
+test-dpdk-inherit-libs := -lpthread

@@ -89,7 +89,7 @@ status_tells()
 # rates: net_null has frames without end
 rates()
 {
-	local back
+	local back answer i
 
 	start_controlled --uplink net_null0 --memory 256 --forward sink || return 1
 	back=$last
@@ -97,6 +97,16 @@ rates()
 	asked '.ports[0] | .rates.rx_frames > 1000 and .queues[0].rates.rx_bytes > 60000 and
 		.rates.tx_frames == 0' || return 1
 	asked '.lcores[0].load > 0.9' || return 1
+	if command -v dpdk-telemetry.py >/dev/null; then
+		for ((i = 0; i < 10; i++)); do
+			answer=$(echo "/viola/queue,0,0" |
+				timeout 5 dpdk-telemetry.py -f viola -i $i 2>/dev/null |
+				grep "^{" | tail -n 1)
+			jq -e '."/viola/queue" | .rx_frames_per_second > 1000 and .cpu != null' \
+				<<<"$answer" >/dev/null 2>&1 && break
+		done
+		[ $i -lt 10 ] || return 1
+	fi
 	stop_backend "$back"
 }
 
@@ -333,7 +343,7 @@ idle()
 # In mode $1 it sleeps while nothing comes, and no frame waits for ever.
 sleeps()
 {
-	local mode=$1 back pause
+	local mode=$1 back i
 
 	shift
 	start_controlled --port "$dir/s0" --port "$dir/s1" --mode "$mode" "$@" || return 1
@@ -342,7 +352,7 @@ sleeps()
 	run_frontend --frames 20000 --window "$window" "path=$dir/s0$ring" || return 1
 	# A front end that is there, and silent: nothing is polled.
 	start_stream "$dir/stream.log" "path=$dir/s0$ring" || return 1
-	for pause in 1 2 3; do
+	for ((i = 0; i < 3; i++)); do
 		kill -STOP "$stream"
 		sleep 0.3
 		idle '.[0].lcores[0].rounds == .[1].lcores[0].rounds and
