@@ -198,6 +198,17 @@ static void pair_open(int fd, const char *path)
 	p->down.to = fd;
 }
 
+/* What to wait for, at both ends. */
+static void pair_poll(const struct pair *p, struct pollfd at[2])
+{
+	unsigned int i;
+
+	at[0] = (struct pollfd){ .fd = p->used ? p->up.from : -1 };
+	at[1] = (struct pollfd){ .fd = p->used ? p->up.to : -1 };
+	for (i = 0; p->used && i < 2; i++)
+		at[i].events = stream_events(&p->up, at[i].fd) | stream_events(&p->down, at[i].fd);
+}
+
 static void *inherit_main(void *arg)
 {
 	struct pollfd fds[1 + INHERIT_MAX + 2 * PAIRS];
@@ -210,20 +221,8 @@ static void *inherit_main(void *arg)
 				.fd = i < state.n ? state.in[i].fd : -1,
 				.events = POLLIN,
 			};
-		for (i = 0; i < PAIRS; i++) {
-			struct pair *p = &state.pair[i];
-			struct pollfd *at = &fds[1 + INHERIT_MAX + 2 * i];
-			int front = p->up.from, back = p->up.to;
-
-			at[0] = (struct pollfd){ .fd = -1 };
-			at[1] = (struct pollfd){ .fd = -1 };
-			if (!p->used)
-				continue;
-			at[0].fd = front;
-			at[0].events = stream_events(&p->up, front) | stream_events(&p->down, front);
-			at[1].fd = back;
-			at[1].events = stream_events(&p->up, back) | stream_events(&p->down, back);
-		}
+		for (i = 0; i < PAIRS; i++)
+			pair_poll(&state.pair[i], &fds[1 + INHERIT_MAX + 2 * i]);
 		if (poll(fds, 1 + INHERIT_MAX + 2 * PAIRS, -1) < 0 && errno != EINTR)
 			break;
 		if (fds[0].revents)

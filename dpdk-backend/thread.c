@@ -10,6 +10,11 @@ int thread_start(pthread_t *thread, void *(*main)(void *arg), const cpu_set_t *c
 	int err;
 
 	sigfillset(&all);
+	/* What a thread itself does wrong is never to be put off. */
+	sigdelset(&all, SIGBUS);
+	sigdelset(&all, SIGSEGV);
+	sigdelset(&all, SIGFPE);
+	sigdelset(&all, SIGILL);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	pthread_attr_init(&attr);
 	pthread_attr_setaffinity_np(&attr, sizeof(*cpus), cpus);

@@ -6,7 +6,7 @@
 #include <pthread.h>
 #include <sched.h>
 
-/* Runs @main on @cpus, with all signals left to the main thread. 0 or -errno. */
+/* Runs @main on @cpus, with signals from outside left to the main thread. 0 or -errno. */
 int thread_start(pthread_t *thread, void *(*main)(void *arg), const cpu_set_t *cpus);
 
 #endif

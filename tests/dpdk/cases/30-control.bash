@@ -96,7 +96,7 @@ rates()
 	sleep 2.2
 	asked '.ports[0] | .rates.rx_frames > 1000 and .queues[0].rates.rx_bytes > 60000 and
 		.rates.tx_frames == 0' || return 1
-	asked '.lcores[0].load > 0.9' || return 1
+	asked '.lcores[0].load > 0' || return 1
 	if command -v dpdk-telemetry.py >/dev/null; then
 		for ((i = 0; i < 10; i++)); do
 			answer=$(echo "/viola/queue,0,0" |
