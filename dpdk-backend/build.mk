@@ -15,6 +15,14 @@ viola-dpdk-src := $(wildcard dpdk-backend/*.c) tools/lib/number.c
 viola-dpdk-cflags := -O3 -mprfchw $(dpdk-cflags)
 viola-dpdk-libs := $(dpdk-libs) -ljansson -lnuma
 
+unit-tests += test-dpdk-place test-dpdk-request
+test-dpdk-place-src := tests/unit/test-dpdk-place.c dpdk-backend/place.c
+test-dpdk-place-cflags := $(dpdk-cflags)
+test-dpdk-place-libs := $(dpdk-libs) -lnuma
+test-dpdk-request-src := tests/unit/test-dpdk-request.c dpdk-backend/request.c
+test-dpdk-request-cflags := $(dpdk-cflags)
+test-dpdk-request-libs := -ljansson
+
 else
 programs: no-dpdk
 .PHONY: no-dpdk

@@ -187,7 +187,19 @@ static char *answer_text(json_t *answer)
 
 char *command_refuse(const char *why)
 {
-	return answer_text(json_pack("{s:b, s:s}", "ok", 0, "error", why));
+	json_t *answer = json_pack("{s:b}", "ok", 0), *error = json_string(why);
+	char plain[512];
+	size_t i;
+
+	/* A name was cut, or is no UTF-8. */
+	if (!error) {
+		for (i = 0; why[i] && i < sizeof(plain) - 1; i++)
+			plain[i] = (char)(why[i] & 0x80 ? '?' : why[i]);
+		plain[i] = 0;
+		error = json_string(plain);
+	}
+	json_object_set_new(answer, "error", error);
+	return answer_text(answer);
 }
 
 static bool key_known(const struct command *c, const char *key)

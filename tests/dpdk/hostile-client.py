@@ -87,6 +87,11 @@ refused(b'{"command":"port-add","port":{"path":"/' + b"x" * 60000 + b'"}}', "at 
 refused(b'{"command":"port-add","port":{"path":"/a\\u0000b"}}', "not JSON")
 refused(b'{"command":"patch","ports":[0]}', "two ports")
 
+# A name of letters that a sentence cuts in two.
+for n in range(4):
+    refused(b'{"command":"port-remove","port":"' + b"a" * n + "\u20ac".encode() * 200 + b'"}',
+            "there is no port")
+
 # Longer than a request may be, with and without an end.
 with connect() as s:
     try:
