@@ -177,6 +177,8 @@ void port_remove(struct port *p)
 	/* Afterwards no lcore is in one of its operations, or will be. */
 	lcores_synchronize();
 	p->kind->close(p);
+	/* Who sleeps has the port's files open. */
+	lcores_wake();
 	fdb_forget(p->index);
 	p->kind = NULL;
 	p->name = NULL;

@@ -10,7 +10,6 @@
 #include <rte_ethdev.h>
 
 #include "dpdk-backend/forward.h"
-#include "dpdk-backend/wait.h"
 
 #define UPLINK_DESC 1024
 /* mbufs: what queues and bursts can hold, per device */
@@ -51,7 +50,13 @@ static int uplink_start(struct port *p, char *why, size_t size)
 						    RTE_ETH_RSS_UDP);
 	}
 	conf.txmode.offloads = info.tx_offload_capa & RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
+	/* Where lcores may sleep, and as far as the device is able to. */
+	conf.intr_conf.rxq = lcores_mode != LCORE_POLL;
 	err = rte_eth_dev_configure(p->ethdev, p->rx_queues, p->tx_queues, &conf);
+	if (err && conf.intr_conf.rxq) {
+		conf.intr_conf.rxq = 0;
+		err = rte_eth_dev_configure(p->ethdev, p->rx_queues, p->tx_queues, &conf);
+	}
 	if (!err)
 		err = rte_eth_dev_adjust_nb_rx_tx_desc(p->ethdev, &rx_desc, &tx_desc);
 	for (i = 0; !err && i < p->rx_queues; i++)
@@ -289,21 +294,11 @@ static bool uplink_up(const struct port *p)
 	return true;
 }
 
-/* Devices have no notification that all of them share. */
-static bool uplink_arm(struct lcore *lc, struct port *p)
-{
-	u16 queue;
-
-	for (queue = 0; queue < p->rx_queues; queue++)
-		if (port_owner(p, queue) == lc->index)
-			wait_briefly(lc);
-	return true;
-}
-
 const struct port_ops uplink_port_ops = {
 	.kind = "ethdev",
 	.poll = uplink_poll,
 	.output = uplink_output,
 	.up = uplink_up,
 	.arm = uplink_arm,
+	.disarm = uplink_disarm,
 };

@@ -365,6 +365,31 @@ sleeps()
 	stop_backend "$back"
 }
 
+# A tap whose frames wake the lcore; in a network namespace, where nothing else sends.
+tap_wakes()
+{
+	local backend="tests/dpdk/in-namespace $backend" back
+	local inside
+
+	start_controlled --uplink net_tap0,iface=vt0 --memory 256 --mode interrupt || return 1
+	back=$last
+	inside=(nsenter -t "$back" -n)
+	"${inside[@]}" ip link set vt0 up && "${inside[@]}" ip addr add 10.0.0.1/24 dev vt0 || return 1
+	sleep 0.5
+	idle '.[0].lcores[0].rounds == .[1].lcores[0].rounds' || return 1
+	ask status --json >"$dir/before.json" || return 1
+	# Asks for an address that nobody has, and is asked the same by itself.
+	"${inside[@]}" ping -c 1 -W 1 10.0.0.2 >/dev/null
+	ask status --json >"$dir/after.json" || return 1
+	jq -es '.[0].ports[0].rx_frames < .[1].ports[0].rx_frames and
+		.[1].ports[0].rx_frames == .[1].ports[0].tx_frames' \
+		"$dir/before.json" "$dir/after.json" >/dev/null || return 1
+	ask port remove 0 || return 1
+	# Gone with its files, which a thread that sleeps had open.
+	! "${inside[@]}" ip link show vt0 >/dev/null 2>&1 || return 1
+	stop_backend "$back"
+}
+
 polls()
 {
 	local back
@@ -392,6 +417,11 @@ fi
 run_case 'configuration file' configured
 run_case 'configuration file: what is wrong in it' misconfigured
 run_case 'mode poll never sleeps' polls
+if [ -c /dev/net/tun ] && unshare -n true 2>/dev/null && command -v ping >/dev/null; then
+	run_case 'mode interrupt, a tap wakes it' tap_wakes
+else
+	printf 'ok - dpdk: mode interrupt, a tap wakes it # skip no namespaces, tun device or ping\n'
+fi
 window=64 ring='' run_case 'mode interrupt sleeps when idle' sleeps interrupt
 window=1 ring='' run_case 'mode interrupt, a frame at a time' sleeps interrupt
 window=1 ring=,packed_vq=1 run_case 'mode interrupt, packed ring, a frame at a time' sleeps interrupt --packed
