@@ -261,7 +261,14 @@ bool stream_run(struct frontend *fe)
 		}
 		if (receive(fe)) {
 			last = now_ms();
-		} else if (now_ms() > last + (fe->loss ? 200 : STALL_MS)) {
+			continue;
+		}
+		if (now_ms() <= last + (fe->loss ? 200 : STALL_MS))
+			continue;
+		/* The time may have passed while this process had no CPU. */
+		if (receive(fe)) {
+			last = now_ms();
+		} else {
 			stalls++;
 			give_up(fe);
 			last = now_ms();

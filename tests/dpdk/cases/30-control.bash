@@ -42,7 +42,7 @@ start_stream()
 	stream=$!
 	pids+=("$stream")
 	for ((i = 0; i < 200; i++)); do
-		grep -q ready "$log" && return 0
+		grep -qs ready "$log" && return 0
 		sleep 0.02
 	done
 	printf 'the front end is not ready\n' >>"$dir/why"
@@ -349,10 +349,10 @@ sleeps()
 	start_controlled --port "$dir/s0" --port "$dir/s1" --mode "$mode" "$@" || return 1
 	back=$last
 	idle '.[0].lcores[0].rounds == .[1].lcores[0].rounds' || return 1
-	run_frontend --frames 20000 --window "$window" "path=$dir/s0$ring" || return 1
+	run_frontend --frames 5000 --window "$window" "path=$dir/s0$ring" || return 1
 	# A front end that is there, and silent: nothing is polled.
 	start_stream "$dir/stream.log" "path=$dir/s0$ring" || return 1
-	for ((i = 0; i < 3; i++)); do
+	for ((i = 0; i < 2; i++)); do
 		kill -STOP "$stream"
 		sleep 0.3
 		idle '.[0].lcores[0].rounds == .[1].lcores[0].rounds and
