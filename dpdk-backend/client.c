@@ -64,9 +64,14 @@ static json_t *make_status(char **args, char *why, size_t size)
 
 static json_t *add_request(const struct port_request *r)
 {
-	return json_pack("{s:s, s:{s:s, s:b, s:b}}", "command", "port-add", "port",
+	json_t *settings = json_array();
+	unsigned int i;
+
+	for (i = 0; i < r->nsetting; i++)
+		json_array_append_new(settings, json_string(r->setting[i]));
+	return json_pack("{s:s, s:{s:s, s:b, s:b, s:o}}", "command", "port-add", "port",
 			 r->kind == &port_kind_uplink ? "device" : "path", r->name,
-			 "client", r->client, "isolated", r->isolated);
+			 "client", r->client, "isolated", r->isolated, "settings", settings);
 }
 
 static json_t *make_port_add(char **args, char *why, size_t size)
@@ -92,9 +97,9 @@ static json_t *make_port_add(char **args, char *why, size_t size)
 
 static json_t *make_uplink_add(char **args, char *why, size_t size)
 {
-	struct port_request r = { .kind = &port_kind_uplink, .name = args[0] };
+	struct port_request r;
 
-	return add_request(&r);
+	return port_request_device(&r, args[0], why, size) ? NULL : add_request(&r);
 }
 
 static json_t *make_remove(char **args, char *why, size_t size)
@@ -136,9 +141,9 @@ static void show_number(const json_t *answer)
 
 static const struct client_command commands[] = {
 	{ "status", NULL, 0, "", "ports, queues, CPUs, rates", make_status, table_print },
-	{ "port", "add", 1, "PATH[,client][,isolated]", "one more vhost-user port",
+	{ "port", "add", 1, "PATH[,client][,SETTING...]", "one more vhost-user port",
 	  make_port_add, show_number },
-	{ "uplink", "add", 1, "DEVICE[,ARG...]", "one more Ethernet device", make_uplink_add,
+	{ "uplink", "add", 1, "DEVICE[,ARG...][,SETTING...]", "one more Ethernet device", make_uplink_add,
 	  show_number },
 	{ "port", "remove", 1, "PORT", "by number or name", make_remove, NULL },
 	{ "port", "patch", 2, "PORT PORT", "mode patch: connect them", make_patch, NULL },

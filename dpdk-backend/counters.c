@@ -32,9 +32,10 @@ static const struct field queue_fields[] = {
 /* Of a port as a whole. */
 static const struct field port_fields[] = {
 #define FIELD(f) { #f, offsetof(struct counters, f) }
-	FIELD(rx_invalid), FIELD(tx_no_buffer), FIELD(tx_too_long), FIELD(tx_down),
-	FIELD(tx_offload), FIELD(csum_finished), FIELD(gso_finished), FIELD(calls),
-	FIELD(broken),
+	FIELD(rx_invalid), FIELD(rx_mtu), FIELD(rx_limited), FIELD(rx_storm), FIELD(rx_filtered),
+	FIELD(addr_moved), FIELD(addr_refused), FIELD(tx_no_buffer), FIELD(tx_too_long),
+	FIELD(tx_mtu), FIELD(tx_limited), FIELD(tx_down), FIELD(tx_offload),
+	FIELD(csum_finished), FIELD(gso_finished), FIELD(announced), FIELD(calls), FIELD(broken),
 #undef FIELD
 };
 

@@ -9,6 +9,7 @@
 #include <rte_malloc.h>
 #include <rte_rcu_qsbr.h>
 
+#include "dpdk-backend/announce.h"
 #include "dpdk-backend/forward.h"
 #include "dpdk-backend/session.h"
 #include "dpdk-backend/wait.h"
@@ -75,10 +76,10 @@ static unsigned int lcore_round(struct lcore *lc)
 		const struct port_ops *ops = READ_ONCE(p->ops);
 
 		n += ops->poll(lc, p);
-		if (mode->generate && port_owner(p, 0) == lc->index && ops->up(p)) {
-			mode->generate(lc, p);
-			n++;
-		}
+		if (mode->generate && port_owner(p, 0) == lc->index && ops->up(p))
+			n += mode->generate(lc, p);
+		if (unlikely(READ_ONCE(p->announce)) && port_owner(p, 0) == lc->index)
+			announce_send(lc, p);
 	}
 	return n;
 }

@@ -29,11 +29,17 @@ struct queue_counters {
 /* Of one port, as one lcore saw it. */
 struct counters {
 	u64 rx_invalid; /* short, long, or offload fields that lie */
+	u64 rx_mtu, rx_limited; /* dropped: longer than the MTU; above the rate */
+	u64 rx_storm; /* not flooded: above the rate for that */
+	u64 rx_filtered; /* dropped by the mode: nowhere to go */
+	u64 addr_moved, addr_refused; /* frames whose sender moved, or was not learnt */
 	u64 tx_no_buffer; /* dropped: no room in the ring or the device */
 	u64 tx_too_long; /* dropped: no buffer holds it */
+	u64 tx_mtu, tx_limited; /* dropped: longer than the MTU; above the rate */
 	u64 tx_down; /* dropped: nobody is connected */
 	u64 tx_offload; /* dropped: offload that could not be finished */
 	u64 csum_finished, gso_finished; /* frames finished in software */
+	u64 announced; /* RARP frames made for a front end that moved here */
 	u64 calls; /* interrupts sent */
 	u64 broken; /* queues that broke */
 	struct queue_counters queue[PORT_QUEUES];
@@ -58,7 +64,8 @@ struct lcore {
 	u64 asleep; /* since when, of the monotonic clock; 0: it is awake */
 	u32 now; /* seconds since the start, coarse */
 	struct session *session[PORT_MAX]; /* published ones as of this round */
-	u32 flood; /* mode source: numbers the frames */
+	unsigned int from_queues; /* sending queues of the port whose burst this is */
+	u32 source[PORT_MAX]; /* mode source: number of the next frame */
 	struct counters counters[PORT_MAX];
 	struct frame frame[FRAME_BURST];
 	u16 id[FRAME_BURST]; /* chains taken off the ring that is polled */

@@ -162,6 +162,7 @@ static int ports_open(const struct options *o, char *why, size_t size)
 			if (r.kind != order[k])
 				continue;
 			r.number = (int)i;
+			r.mtu = o->mtu;
 			ret = port_add(&r, why, size);
 			if (ret < 0)
 				return ret;

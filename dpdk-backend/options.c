@@ -11,6 +11,7 @@
 #include "dpdk-backend/config.h"
 #include "dpdk-backend/forward.h"
 #include "dpdk-backend/request.h"
+#include "dpdk-backend/setting.h"
 #include "tools/lib/number.h"
 
 static const char help[] =
@@ -20,12 +21,16 @@ static const char help[] =
 	"their frames between each other and Ethernet devices, polling.\n"
 	"\n"
 	"  --config FILE               options from a file (JSON); those after it add to it\n"
-	"  --port PATH[,client][,isolated]  a vhost-user port: listens at PATH, or connects there\n"
+	"  --port PATH[,client][,SETTING...]  a vhost-user port: listens at PATH, or connects there\n"
 	"  --socket-path PATH          the same as --port PATH\n"
 	"  --fd NUMBER                 the same at a socket that is open already\n"
-	"  --uplink DEVICE[,ARG...]    a port that is an Ethernet device, as EAL names it:\n"
-	"                              net_tap0,iface=tap0  net_null0  0000:01:00.0\n"
+	"  --uplink DEVICE[,ARG...][,SETTING...]  a port that is an Ethernet device, as EAL\n"
+	"                              names it: net_tap0,iface=tap0  net_null0  0000:01:00.0\n"
+	"  SETTING is                  isolated  rate=BITS pps=FRAMES (from the port, a second)\n"
+	"                              rate-to=BITS pps-to=FRAMES (to it)  storm=FRAMES (flooded)\n"
+	"                              burst=MS  mtu=BYTES  addresses=N (learnt); 10G, 5k, 64\n"
 	"  --forward MODE              reflect (default), switch, patch[=A:B,...], source, sink\n"
+	"  --mtu BYTES                 of ports that have no mtu= of their own\n"
 	"  --cores LIST                CPUs that poll: 1 or 1,2 or 2-3 (default 0)\n"
 	"  --mode MODE                 poll (default), adaptive: sleep when idle for a while,\n"
 	"                              interrupt: sleep whenever idle\n"
@@ -101,9 +106,14 @@ static int set_socket_path(struct options *o, const char *text, char *why, size_
 
 static int set_uplink(struct options *o, const char *text, char *why, size_t size)
 {
-	struct port_request r = { .kind = &port_kind_uplink, .name = text, .number = -1 };
+	struct port_request r;
+	char *copy = strdup(text);
+	int err;
 
-	return option_add_port(o, &r, why, size);
+	if (!copy)
+		return wrong(why, size, "no memory");
+	err = port_request_device(&r, copy, why, size);
+	return err ? err : option_add_port(o, &r, why, size);
 }
 
 static int set_fd(struct options *o, const char *text, char *why, size_t size)
@@ -181,6 +191,7 @@ static const struct option_def defs[] = {
 	{ "control", OPTION_TEXT, .set = set_control, .optional = true },
 	{ "ageing", OPTION_NUMBER, AT(ageing), .min = 1, .max = 1000000 },
 	{ "frame-size", OPTION_NUMBER, AT(frame), .min = 64, .max = 1518 },
+	{ "mtu", OPTION_NUMBER, AT(mtu), .min = MTU_MIN, .max = MTU_MAX },
 	{ "memory", OPTION_NUMBER, AT(memory), .min = 16, .max = 1048576 },
 	{ "packed", OPTION_FLAG, AT(session.packed), .flag = true },
 	{ "in-order", OPTION_FLAG, AT(session.in_order), .flag = true },

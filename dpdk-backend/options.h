@@ -16,6 +16,7 @@ struct options {
 	bool no_huge;
 	unsigned int memory; /* MiB, 0: EAL's choice */
 	unsigned int ageing; /* seconds */
+	unsigned int mtu; /* bytes, of ports that have none of their own; 0: any */
 	unsigned int frame; /* bytes with FCS, mode source */
 	enum lcore_mode mode;
 	bool quiet;

@@ -7,8 +7,10 @@
 
 #include "dpdk-backend/counters.h"
 #include "dpdk-backend/fdb.h"
+#include "dpdk-backend/filter.h"
 #include "dpdk-backend/place.h"
 #include "dpdk-backend/session.h"
+#include "dpdk-backend/setting.h"
 #include "dpdk-backend/uplink.h"
 #include "tools/lib/number.h"
 
@@ -127,6 +129,20 @@ static struct port *slot_for(const struct port_request *r, char *why, size_t siz
 	return NULL;
 }
 
+/* What may be said of a port before lcores know it. */
+static int port_set(struct port *p, const struct port_request *r, char *why, size_t size)
+{
+	unsigned int i;
+
+	setting_defaults(p);
+	p->mtu = r->mtu;
+	filter_update(p);
+	for (i = 0; i < r->nsetting; i++)
+		if (setting_apply(p, r->setting[i], why, size) < 0)
+			return -EINVAL;
+	return 0;
+}
+
 int port_add(const struct port_request *r, char *why, size_t size)
 {
 	struct port *p;
@@ -152,7 +168,9 @@ int port_add(const struct port_request *r, char *why, size_t size)
 	p->peer = NULL;
 	place_port(p);
 	counters_begin(p);
-	err = r->kind->open(p, why, size);
+	err = port_set(p, r, why, size);
+	if (!err)
+		err = r->kind->open(p, why, size);
 	if (err) {
 		p->kind = NULL;
 		p->name = NULL;

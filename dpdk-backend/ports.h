@@ -18,11 +18,16 @@
 
 #include "dpdk-backend/port.h"
 
+#define PORT_SETTINGS 12
+
 /* What a user asks for. */
 struct port_request {
 	const struct port_kind *kind;
 	const char *name; /* path or device */
 	bool client, isolated;
+	unsigned int mtu; /* 0: any, unless a setting says otherwise */
+	unsigned int nsetting;
+	const char *setting[PORT_SETTINGS]; /* words, see setting.h */
 	int number; /* the slot, or -1 for the first free one */
 };
 

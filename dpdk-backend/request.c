@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "dpdk-backend/setting.h"
+
 static const struct {
 	const char *name;
 	size_t offset; /* of a bool in struct port_request */
@@ -24,6 +26,46 @@ static bool *flag_find(struct port_request *r, const char *name)
 	return NULL;
 }
 
+static int setting_add(struct port_request *r, const char *word, char *why, size_t size)
+{
+	if (!setting_known(word)) {
+		snprintf(why, size, "unknown \"%s\"; there are client, " SETTING_NAMES, word);
+		return -EINVAL;
+	}
+	if (r->nsetting == PORT_SETTINGS) {
+		snprintf(why, size, "%d settings are the most; say each once", PORT_SETTINGS);
+		return -EINVAL;
+	}
+	r->setting[r->nsetting++] = word;
+	return 0;
+}
+
+int port_request_device(struct port_request *r, char *text, char *why, size_t size)
+{
+	char *to, *word;
+	int err = 0;
+
+	*r = (struct port_request){ .kind = &port_kind_uplink, .name = text, .number = -1 };
+	strsep(&text, ",");
+	to = (char *)r->name + strlen(r->name);
+	while (!err && (word = strsep(&text, ","))) {
+		size_t len = strlen(word);
+
+		if (!strcmp(word, "isolated")) {
+			r->isolated = true;
+		} else if (setting_known(word)) {
+			/* What stays moves to the front, and would overwrite it. */
+			word = strdup(word);
+			err = word ? setting_add(r, word, why, size) : -ENOMEM;
+		} else {
+			*to++ = ',';
+			memmove(to, word, len + 1);
+			to += len;
+		}
+	}
+	return err;
+}
+
 int port_request_parse(struct port_request *r, char *text, char *why, size_t size)
 {
 	char *arg;
@@ -33,11 +75,28 @@ int port_request_parse(struct port_request *r, char *text, char *why, size_t siz
 	while ((arg = strsep(&text, ","))) {
 		bool *flag = flag_find(r, arg);
 
-		if (!flag) {
-			snprintf(why, size, "unknown \"%s\"; there are client and isolated", arg);
+		if (flag)
+			*flag = true;
+		else if (setting_add(r, arg, why, size))
+			return -EINVAL;
+	}
+	return 0;
+}
+
+static int settings_json(struct port_request *r, const json_t *list, char *why, size_t size)
+{
+	json_t *word;
+	size_t i;
+	int err;
+
+	json_array_foreach((json_t *)list, i, word) {
+		if (!json_is_string(word)) {
+			snprintf(why, size, "\"settings\" is a list of strings");
 			return -EINVAL;
 		}
-		*flag = true;
+		err = setting_add(r, json_string_value(word), why, size);
+		if (err)
+			return err;
 	}
 	return 0;
 }
@@ -55,7 +114,12 @@ int port_request_json(struct port_request *r, const json_t *object, char *why, s
 	json_object_foreach((json_t *)object, key, value) {
 		bool *flag = flag_find(r, key);
 
-		if (flag && json_is_boolean(value)) {
+		if (!strcmp(key, "settings") && json_is_array(value)) {
+			int err = settings_json(r, value, why, size);
+
+			if (err)
+				return err;
+		} else if (flag && json_is_boolean(value)) {
 			*flag = json_is_true(value);
 		} else if (!r->kind && !strcmp(key, "path") && json_is_string(value)) {
 			r->kind = &port_kind_session;
@@ -68,8 +132,8 @@ int port_request_json(struct port_request *r, const json_t *object, char *why, s
 			r->number = (int)json_integer_value(value);
 		} else {
 			snprintf(why, size, "a port's \"%s\" is unknown or not of its type; there are "
-				 "\"path\" or \"device\", \"client\", \"isolated\", \"number\" (0 to %d)",
-				 key, PORT_MAX - 1);
+				 "\"path\" or \"device\", \"client\", \"isolated\", \"settings\" (a list), "
+				 "\"number\" (0 to %d)", key, PORT_MAX - 1);
 			return -EINVAL;
 		}
 	}

@@ -8,15 +8,18 @@
 #include "dpdk-backend/ports.h"
 
 /*
- * Both: 0, or -errno with what is wrong and the remedy in @why (@size bytes).
+ * All: 0, or -errno with what is wrong and the remedy in @why (@size bytes).
  *
- * "PATH[,client][,isolated]", of a vhost-user port; @text is cut into pieces.
+ * "PATH[,client][,SETTING...]", of a vhost-user port; @text is cut into pieces.
  */
 int port_request_parse(struct port_request *r, char *text, char *why, size_t size);
 
+/* "DEVICE[,ARG...][,SETTING...]"; settings are cut out, the rest is EAL's. */
+int port_request_device(struct port_request *r, char *text, char *why, size_t size);
+
 /*
  * { "path": "/run/a.sock" } or { "device": "net_tap0" }, with "client",
- * "isolated" (booleans) and "number". Strings are those of @object.
+ * "isolated" (booleans), "number" and "settings" (a list of words). Strings are those of @object.
  */
 int port_request_json(struct port_request *r, const json_t *object, char *why, size_t size);
 

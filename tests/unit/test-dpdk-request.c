@@ -15,6 +15,28 @@
 const struct port_kind port_kind_session = { .name = "vhost-user" };
 const struct port_kind port_kind_uplink = { .name = "ethdev" };
 
+/* Of the program; here there is one. */
+bool setting_known(const char *text)
+{
+	return !strncmp(text, "rate=", 5);
+}
+
+static void test_settings(void **state)
+{
+	char device[] = "net_tap0,rate=1G,iface=t,isolated", path[] = "/a,client,rate=5k", why[256];
+	struct port_request r;
+
+	assert_int_equal(port_request_device(&r, device, why, sizeof(why)), 0);
+	assert_string_equal(r.name, "net_tap0,iface=t");
+	assert_true(r.isolated);
+	assert_int_equal(r.nsetting, 1);
+	assert_string_equal(r.setting[0], "rate=1G");
+	free((void *)r.setting[0]);
+	assert_int_equal(port_request_parse(&r, path, why, sizeof(why)), 0);
+	assert_true(r.client);
+	assert_string_equal(r.setting[0], "rate=5k");
+}
+
 static void test_text(void **state)
 {
 	char plain[] = "/run/a", both[] = "/run/a,isolated,client", none[] = "", why[256];
@@ -43,7 +65,7 @@ static void test_text_wrong(void **state)
 	for (i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
 		strcpy(text, wrong[i]);
 		assert_true(port_request_parse(&r, text, why, sizeof(why)) < 0);
-		assert_non_null(strstr(why, "there are client and isolated"));
+		assert_non_null(strstr(why, "there are client, "));
 	}
 }
 
@@ -114,6 +136,7 @@ static void test_short_sentence(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_settings),
 		cmocka_unit_test(test_text),
 		cmocka_unit_test(test_text_wrong),
 		cmocka_unit_test(test_json),
