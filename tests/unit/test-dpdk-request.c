@@ -57,7 +57,9 @@ static void test_text(void **state)
 
 static void test_text_wrong(void **state)
 {
-	static const char *const wrong[] = { "a,", "a,,client", "a,Client", "a,client=1", "a, client" };
+	static const char *const wrong[] = {
+		"a,", "a,,client", "a,Client", "a,client=1", "a, client",
+	};
 	struct port_request r;
 	char text[64], why[256];
 	size_t i;
