@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "dpdk-backend/request.h"
+#include "dpdk-backend/setting.h"
 
 const struct port_kind port_kind_session = { .name = "vhost-user" };
 const struct port_kind port_kind_uplink = { .name = "ethdev" };
