@@ -48,7 +48,8 @@ static struct port *port_of(int vid)
 
 	if (rte_vhost_get_ifname(vid, path, sizeof(path)))
 		return NULL;
-	for (i = 0; i < port_count; i++)
+	/* All slots: a front end may be faster than the port that it belongs to. */
+	for (i = 0; i < PORT_MAX; i++)
 		if (ports[i].control && !strcmp(ports[i].name, path))
 			return &ports[i];
 	return NULL;
