@@ -107,11 +107,13 @@ bench-dpdk: setup
 	@tests/bench/run dpdk
 .PHONY: bench-dpdk
 
-# Programs, man pages, completion, udev rule and the module's source for DKMS.
+# Programs, man pages, completion, udev rule, service, what QEMU's tools look for,
+# and the module's source for DKMS.
 bindir  := $(DESTDIR)$(PREFIX)/bin
 datadir := $(DESTDIR)$(PREFIX)/share
 dkmsdir := $(DESTDIR)/usr/src/viola-$(VERSION)
 udevdir := $(DESTDIR)/usr/lib/udev/rules.d
+unitdir := $(DESTDIR)/usr/lib/systemd/system
 
 installed := $(filter-out viola-test-% viola-havoc bench-%,$(programs) $(notdir $(scripts)))
 
@@ -124,6 +126,14 @@ install: programs
 	ln -sf viola-vmm.1 $(datadir)/man/man1/viola-run.1
 	install -m 644 tools/viola/completion.bash $(datadir)/bash-completion/completions/viola
 	install -m 644 packaging/udev/60-viola.rules $(udevdir)
+ifneq ($(filter viola-dpdk,$(programs)),)
+	install -d $(unitdir) $(datadir)/qemu/vhost-user
+	sed 's|@BINDIR@|$(PREFIX)/bin|' packaging/systemd/viola-dpdk.service \
+		>$(unitdir)/viola-dpdk.service
+	sed 's|@BINDIR@|$(PREFIX)/bin|' packaging/vhost-user/50-viola-dpdk.json \
+		>$(datadir)/qemu/vhost-user/50-viola-dpdk.json
+	chmod 644 $(unitdir)/viola-dpdk.service $(datadir)/qemu/vhost-user/50-viola-dpdk.json
+endif
 	cp -r Kbuild packaging/dkms.conf module include $(dkmsdir)
 
 clean:

@@ -2,7 +2,6 @@
 #include "dpdk-backend/lcore.h"
 
 #include <errno.h>
-#include <unistd.h>
 
 #include <rte_cycles.h>
 #include <rte_launch.h>
@@ -10,52 +9,77 @@
 #include <rte_malloc.h>
 #include <rte_rcu_qsbr.h>
 
+#include "dpdk-backend/announce.h"
 #include "dpdk-backend/forward.h"
 #include "dpdk-backend/session.h"
+#include "dpdk-backend/wait.h"
 
 struct lcore *lcores[LCORE_MAX];
 unsigned int lcore_count;
 
+const char *const lcore_mode_names[] = {
+	[LCORE_POLL] = "poll",
+	[LCORE_ADAPTIVE] = "adaptive",
+	[LCORE_INTERRUPT] = "interrupt",
+	NULL,
+};
+
+enum lcore_mode lcores_mode;
+
 static struct rte_rcu_qsbr *qsbr;
-static unsigned int sleep_us;
+static unsigned int patience; /* rounds without a frame before sleeping */
 static volatile bool stop;
 
 #define CLOCK_ROUNDS 1024u /* rounds between looks at the clock */
-#define IDLE_ROUNDS 2000u /* rounds without a frame before sleeping, if allowed */
+#define PATIENCE_ADAPTIVE 2000u
 
-int lcores_init(unsigned int idle_us)
+int lcores_init(enum lcore_mode mode)
 {
-	unsigned int i;
+	unsigned int cpu;
 
-	sleep_us = idle_us;
+	lcores_mode = mode;
+	patience = mode == LCORE_ADAPTIVE ? PATIENCE_ADAPTIVE : 1;
 	lcore_count = rte_lcore_count();
 	if (lcore_count > LCORE_MAX)
 		return -E2BIG;
 	qsbr = rte_zmalloc(NULL, rte_rcu_qsbr_get_memsize(lcore_count), RTE_CACHE_LINE_SIZE);
 	if (!qsbr || rte_rcu_qsbr_init(qsbr, lcore_count))
 		return -ENOMEM;
-	for (i = 0; i < lcore_count; i++) {
-		lcores[i] = rte_zmalloc(NULL, sizeof(struct lcore), RTE_CACHE_LINE_SIZE);
-		if (!lcores[i])
+	RTE_LCORE_FOREACH(cpu) {
+		int node = (int)rte_lcore_to_socket_id(cpu), err;
+		struct lcore *lc = rte_zmalloc_socket(NULL, sizeof(*lc), RTE_CACHE_LINE_SIZE,
+						      node);
+
+		if (!lc)
 			return -ENOMEM;
-		lcores[i]->index = i;
+		lc->index = (unsigned int)rte_lcore_index((int)cpu);
+		lc->cpu = cpu;
+		lc->node = node;
+		err = mode == LCORE_POLL ? 0 : wait_init(lc);
+		if (err)
+			return err;
+		lcores[lc->index] = lc;
 	}
 	return 0;
 }
 
 static unsigned int lcore_round(struct lcore *lc)
 {
-	unsigned int i, n = 0;
+	unsigned int i, n = 0, count = __atomic_load_n(&port_count, __ATOMIC_ACQUIRE);
+	const struct forward_mode *mode = READ_ONCE(forward);
 
 	/* One look for the whole round: a port does not vanish under a burst. */
-	for (i = 0; i < port_count; i++)
+	for (i = 0; i < count; i++)
 		lc->session[i] = session_of(&ports[i]);
-	for (i = 0; i < port_count; i++) {
+	for (i = 0; i < count; i++) {
 		struct port *p = &ports[i];
+		const struct port_ops *ops = READ_ONCE(p->ops);
 
-		n += p->ops->poll(lc, p);
-		if (forward->generate && port_owner(p, 0) == lc->index && p->ops->up(p))
-			forward->generate(lc, p);
+		n += ops->poll(lc, p);
+		if (mode->generate && port_owner(p, 0) == lc->index && ops->up(p))
+			n += mode->generate(lc, p);
+		if (unlikely(READ_ONCE(p->announce)) && port_owner(p, 0) == lc->index)
+			announce_send(lc, p);
 	}
 	return n;
 }
@@ -64,7 +88,7 @@ static int lcore_main(void *arg)
 {
 	struct lcore *lc = lcores[rte_lcore_index(-1)];
 	u64 start = rte_get_tsc_cycles(), hz = rte_get_tsc_hz(), last = start, now;
-	unsigned int idle = 0, rounds = 0;
+	unsigned int idle = 0;
 
 	rte_rcu_qsbr_thread_register(qsbr, lc->index);
 	rte_rcu_qsbr_thread_online(qsbr, lc->index);
@@ -82,14 +106,13 @@ static int lcore_main(void *arg)
 			idle++;
 		}
 		last = now;
-		if (unlikely(!(++rounds % CLOCK_ROUNDS)))
+		if (unlikely(!(++lc->rounds % CLOCK_ROUNDS)))
 			lc->now = (u32)((now - start) / hz);
-		if (idle >= IDLE_ROUNDS && sleep_us) {
-			rte_rcu_qsbr_thread_offline(qsbr, lc->index);
-			usleep(sleep_us);
-			rte_rcu_qsbr_thread_online(qsbr, lc->index);
+		if (idle >= patience && lc->wait) {
+			wait_sleep(lc, qsbr);
 			last = rte_get_tsc_cycles();
 			lc->now = (u32)((last - start) / hz);
+			idle = 0;
 		}
 	}
 	rte_rcu_qsbr_thread_offline(qsbr, lc->index);
@@ -106,9 +129,29 @@ void lcores_run(void)
 void lcores_stop(void)
 {
 	stop = true;
+	lcores_wake();
 }
 
 void lcores_synchronize(void)
 {
 	rte_rcu_qsbr_synchronize(qsbr, RTE_QSBR_THRID_INVALID);
+}
+
+void lcores_wake(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < lcore_count; i++)
+		if (lcores[i])
+			wait_wake(lcores[i]);
+}
+
+struct lcore *lcore_find(unsigned int cpu)
+{
+	unsigned int i;
+
+	for (i = 0; i < lcore_count; i++)
+		if (lcores[i]->cpu == cpu)
+			return lcores[i];
+	return NULL;
 }

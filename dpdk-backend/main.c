@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,15 +18,16 @@
 #include <rte_errno.h>
 #include <rte_log.h>
 
+#include "dpdk-backend/client.h"
+#include "dpdk-backend/control.h"
 #include "dpdk-backend/counters.h"
 #include "dpdk-backend/fdb.h"
 #include "dpdk-backend/forward.h"
 #include "dpdk-backend/options.h"
+#include "dpdk-backend/inherit.h"
+#include "dpdk-backend/notify.h"
+#include "dpdk-backend/ports.h"
 #include "dpdk-backend/session.h"
-#include "dpdk-backend/uplink.h"
-
-struct port ports[PORT_MAX];
-unsigned int port_count;
 
 #define EXIT_USAGE 2
 
@@ -40,15 +42,15 @@ static void on_signal(int signal)
  * The PCI devices that EAL may touch: those named as uplinks. Left to itself it
  * tries every one that it has a driver for, such as the machine's own NIC.
  */
-static int eal_devices(const char **args, int n)
+static int eal_devices(const struct options *o, const char **args, int n)
 {
 	unsigned int i;
 	int first = n;
 
-	for (i = 0; i < port_count; i++) {
-		const char *name = ports[i].name;
+	for (i = 0; i < o->nport; i++) {
+		const char *name = o->port[i].name;
 
-		if (ports[i].ops != &uplink_port_ops || !memchr(name, ':', strcspn(name, ",")))
+		if (o->port[i].kind != &port_kind_uplink || !memchr(name, ':', strcspn(name, ",")))
 			continue;
 		args[n++] = "-a";
 		args[n++] = name;
@@ -58,16 +60,45 @@ static int eal_devices(const char **args, int n)
 	return n;
 }
 
+/* Whether any hugepage is free, of any size. */
+static bool hugepages_free(void)
+{
+	unsigned long pages, sum = 0;
+	glob_t found = {};
+	size_t i;
+
+	glob("/sys/kernel/mm/hugepages/hugepages-*/free_hugepages", 0, NULL, &found);
+	for (i = 0; i < found.gl_pathc; i++) {
+		FILE *f = fopen(found.gl_pathv[i], "re");
+		char text[32];
+
+		if (!f)
+			continue;
+		pages = fgets(text, sizeof(text), f) ? strtoul(text, NULL, 10) : 0;
+		sum += pages;
+		fclose(f);
+	}
+	globfree(&found);
+	return sum;
+}
+
 /* Starts EAL. 0, or -errno with a sentence on stderr. */
 static int eal_start(const struct options *o)
 {
 	char memory[16];
-	const char **args = calloc((size_t)o->neal + EAL_OWN + 2 * PORT_MAX,
+	const char **args = calloc(o->neal + EAL_OWN + 2 * PORT_MAX,
 				   sizeof(*args));
-	int n = 0, i, ret, out, null;
+	int n = 0, ret, out, null;
+	unsigned int i;
 
 	if (!args)
 		return -ENOMEM;
+	if (!o->no_huge && !hugepages_free()) {
+		fputs("viola-dpdk: no hugepage is free; reserve some, as in \"echo 512 "
+		      ">/proc/sys/vm/nr_hugepages\", or use --no-huge\n", stderr);
+		free(args);
+		return -ENOMEM;
+	}
 	args[n++] = "viola-dpdk";
 	args[n++] = "-l";
 	args[n++] = o->cores;
@@ -88,7 +119,7 @@ static int eal_start(const struct options *o)
 		args[n++] = "-m";
 		args[n++] = memory;
 	}
-	n = eal_devices(args, n);
+	n = eal_devices(o, args, n);
 	for (i = 0; i < o->neal; i++)
 		args[n++] = o->eal[i];
 	/* EAL answers a wrong option with its whole usage, on stdout. */
@@ -115,40 +146,116 @@ static int eal_start(const struct options *o)
 	return -EIO;
 }
 
-static int ports_open(char *why, size_t size)
+/* Ports of the configuration, in order. */
+static int ports_open(const struct options *o, char *why, size_t size)
 {
-	unsigned int i;
-	int err = 0;
-
-	for (i = 0; !err && i < port_count; i++)
-		if (ports[i].ops == &uplink_port_ops)
-			err = uplink_open(&ports[i], why, size);
+	unsigned int i, slot[PORT_MAX];
+	struct port_request r;
 	/* Sockets last: whoever connects finds everything ready. */
-	for (i = 0; !err && i < port_count; i++)
-		if (ports[i].ops == &session_port_ops)
-			err = session_listen(&ports[i], why, size);
-	return err;
+	const struct port_kind *const order[] = { &port_kind_uplink, &port_kind_session };
+	unsigned int k;
+	int ret;
+
+	for (k = 0; k < ARRAY_SIZE(order); k++) {
+		for (i = 0; i < o->nport; i++) {
+			r = o->port[i];
+			if (r.kind != order[k])
+				continue;
+			r.number = (int)i;
+			r.mtu = o->mtu;
+			ret = port_add(&r, why, size);
+			if (ret < 0)
+				return ret;
+			slot[i] = (unsigned int)ret;
+		}
+	}
+	for (i = 0; i < o->npatch; i++) {
+		ret = port_patch(&ports[slot[o->patch[i][0]]], &ports[slot[o->patch[i][1]]], why,
+				 size);
+		if (ret)
+			return ret;
+	}
+	return 0;
 }
 
-static void ports_close(void)
+/* The CPUs that this may use and lcores do not; all it may use if none is left. */
+static void cpus_left(const cpu_set_t *allowed, cpu_set_t *left)
 {
 	unsigned int i;
 
-	for (i = 0; i < port_count; i++) {
-		if (ports[i].ops == &session_port_ops)
-			session_unlisten(&ports[i]);
-		else if (ports[i].rx_queues)
-			uplink_close(&ports[i]);
+	*left = *allowed;
+	for (i = 0; i < lcore_count; i++)
+		CPU_CLR(lcores[i]->cpu, left);
+	if (!CPU_COUNT(left))
+		*left = *allowed;
+}
+
+/* Everything between the start of EAL and its end. The exit status. */
+static int serve(const struct options *o, const cpu_set_t *allowed)
+{
+	int status = EXIT_SUCCESS, err;
+	char why[512] = "";
+	cpu_set_t left;
+
+	fdb_init(o->ageing);
+	session_config = o->session;
+	forward_source_len = o->frame - 4;
+	err = lcores_init(o->mode);
+	if (err) {
+		fprintf(stderr, "viola-dpdk: %s; give more with --memory, or fewer --cores\n",
+			err == -E2BIG ? "too many CPUs" : "no memory for the lcores");
+		return EXIT_USAGE;
 	}
+	ports_init();
+	cpus_left(allowed, &left);
+	pthread_mutex_lock(&ports_lock);
+	err = ports_open(o, why, sizeof(why));
+	pthread_mutex_unlock(&ports_lock);
+	if (!err)
+		err = inherit_start(o->inherit, o->ninherit, &left, why, sizeof(why));
+	if (!err && o->control)
+		err = control_start(o->control, &left, why, sizeof(why));
+	if (err) {
+		fprintf(stderr, "viola-dpdk: %s\n", why);
+		status = EXIT_USAGE;
+	} else {
+		err = counters_register();
+		if (err)
+			fprintf(stderr, "viola-dpdk: no telemetry: %s\n", strerror(-err));
+		/* Whoever starts front ends after this finds the sockets. */
+		err = notify_send("READY=1");
+		if (err)
+			fprintf(stderr, "viola-dpdk: NOTIFY_SOCKET cannot be told: %s\n",
+				strerror(-err));
+		lcores_run();
+		if (!err)
+			notify_send("STOPPING=1");
+	}
+	control_stop();
+	inherit_stop();
+	if (status == EXIT_SUCCESS && o->stats) {
+		err = counters_write(o->stats);
+		if (err) {
+			fprintf(stderr, "viola-dpdk: %s: cannot be written; name a file in a "
+				"directory you may write to\n", o->stats);
+			status = EXIT_FAILURE;
+		}
+	}
+	pthread_mutex_lock(&ports_lock);
+	ports_close();
+	pthread_mutex_unlock(&ports_lock);
+	return status;
 }
 
 int main(int argc, char **argv)
 {
 	struct sigaction action = { .sa_handler = on_signal };
-	struct options o;
-	char why[512];
-	int status = EXIT_SUCCESS, err;
+	static struct options o;
+	cpu_set_t allowed;
+	int status;
 
+	if (argc > 1 && *argv[1] != '-')
+		return client_main(argc - 1, argv + 1);
 	switch (options_parse(&o, argc, argv)) {
 	case OPTIONS_DONE:
 		return EXIT_SUCCESS;
@@ -157,37 +264,16 @@ int main(int argc, char **argv)
 	case OPTIONS_RUN:
 		break;
 	}
+	/* EAL puts this thread onto one CPU. */
+	if (sched_getaffinity(0, sizeof(allowed), &allowed))
+		CPU_ZERO(&allowed);
 	if (eal_start(&o))
 		return EXIT_USAGE;
 	sigaction(SIGTERM, &action, NULL);
 	sigaction(SIGINT, &action, NULL);
 	/* A front end that is gone while the library answers it. */
 	signal(SIGPIPE, SIG_IGN);
-
-	fdb_init(o.ageing);
-	err = lcores_init(o.idle_us);
-	if (err) {
-		fprintf(stderr, "viola-dpdk: %s; give more with --memory, or fewer --cores\n",
-			err == -ENOMEM ? "no memory for the lcores" : "too many CPUs");
-		status = EXIT_USAGE;
-	} else if (ports_open(why, sizeof(why))) {
-		fprintf(stderr, "viola-dpdk: %s\n", why);
-		status = EXIT_USAGE;
-	} else {
-		err = counters_register();
-		if (err)
-			fprintf(stderr, "viola-dpdk: no telemetry: %s\n", strerror(-err));
-		lcores_run();
-	}
-	ports_close();
-	if (status == EXIT_SUCCESS && o.stats) {
-		err = counters_write(o.stats);
-		if (err) {
-			fprintf(stderr, "viola-dpdk: %s: cannot be written; name a file in a "
-				"directory you may write to\n", o.stats);
-			status = EXIT_FAILURE;
-		}
-	}
+	status = serve(&o, &allowed);
 	rte_eal_cleanup();
 	return status;
 }

@@ -7,17 +7,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
-#include <unistd.h>
 
 #include <linux/virtio_config.h>
 #include <linux/virtio_net.h>
 #include <rte_log.h>
 #include <rte_vhost.h>
 
+#include "dpdk-backend/announce.h"
 #include "dpdk-backend/fdb.h"
+#include "dpdk-backend/kick.h"
+#include "dpdk-backend/place.h"
+#include "dpdk-backend/ports.h"
+#include "dpdk-backend/socket.h"
 
 #define BIT(n) (1ull << (n))
 #define say(level, ...) rte_log(RTE_LOG_##level, RTE_LOGTYPE_USER1, "viola-dpdk: " __VA_ARGS__)
@@ -39,6 +40,7 @@ struct control {
 /* The library calls from its event thread and, for clients, from another. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
+/* The port of a connection; with the lock held, since ports come and go. */
 static struct port *port_of(int vid)
 {
 	char path[PATH_MAX];
@@ -46,7 +48,8 @@ static struct port *port_of(int vid)
 
 	if (rte_vhost_get_ifname(vid, path, sizeof(path)))
 		return NULL;
-	for (i = 0; i < port_count; i++)
+	/* All slots: a front end may be faster than the port that it belongs to. */
+	for (i = 0; i < PORT_MAX; i++)
 		if (ports[i].control && !strcmp(ports[i].name, path))
 			return &ports[i];
 	return NULL;
@@ -174,6 +177,7 @@ static struct vqueue *vqueue_make(const struct session *s, u16 index)
 	rte_spinlock_init(&q->lock);
 	q->index = index;
 	q->callfd = v.callfd;
+	q->kickfd = kick_usable(v.kickfd);
 	viola_ring_set_base(&q->ring, avail);
 	viola_ring_disable_kick(&q->ring);
 	return q;
@@ -209,6 +213,8 @@ static void session_stop(struct port *p)
 		return;
 	__atomic_store_n(&p->session, NULL, __ATOMIC_RELEASE);
 	lcores_synchronize();
+	/* Who sleeps waits for descriptors that the library may now close. */
+	lcores_wake();
 	for (i = 0; i < s->ntx; i++)
 		vqueue_save(s, s->tx[i]);
 	for (i = 0; i < s->nrx; i++)
@@ -247,16 +253,19 @@ static void session_start(struct port *p)
 		q = vqueue_make(s, (u16)i);
 		if (!q)
 			continue;
-		if (i % 2)
+		if (i % 2) {
 			s->tx[s->ntx++] = q;
-		else
+			place_queue(p, i / 2, q->ring.desc);
+		} else {
 			s->rx[s->nrx++] = q;
+		}
 		/* What a back end before us, or before a change, did not tell. */
 		if (q->callfd >= 0)
 			eventfd_write(q->callfd, 1);
 	}
 	if (s->ntx + s->nrx) {
 		__atomic_store_n(&p->session, s, __ATOMIC_RELEASE);
+		lcores_wake();
 		return;
 	}
 free:
@@ -268,22 +277,59 @@ no_memory:
 
 /* --- what the library calls ------------------------------------------------ */
 
+#define MESSAGE_SEND_RARP 19u
+#define MESSAGE_NET_SET_MTU 20u
+
+/* The beginning of a message, as the library hands it over. */
+struct message {
+	u32 request, flags, size; /* size: bytes of payload */
+	u64 number; /* where that is the payload */
+} __attribute__((packed));
+
+/* What the front end tells about the network. False if it cannot be so. */
+static bool message_told(struct port *p, const struct message *m)
+{
+	u64 number = m->number;
+	u8 mac[8];
+
+	if (m->size != sizeof(m->number))
+		return true;
+	if (m->request == MESSAGE_SEND_RARP) {
+		memcpy(mac, &number, sizeof(mac));
+		announce_post(p, mac);
+		lcores_wake();
+	}
+	if (m->request != MESSAGE_NET_SET_MTU || !p->mtu || number <= p->mtu)
+		return true;
+	say(WARNING, "%s: the front end's MTU of %llu is refused, the port's is %u\n", p->name,
+	    (unsigned long long)number, p->mtu);
+	return false;
+}
+
 static enum rte_vhost_msg_result before_message(int vid, void *msg)
 {
-	struct port *p = port_of(vid);
+	enum rte_vhost_msg_result ret = RTE_VHOST_MSG_RESULT_NOT_HANDLED;
+	struct port *p;
 
 	pthread_mutex_lock(&lock);
-	if (p && p->control->vid == vid)
-		session_stop(p);
+	p = port_of(vid);
+	if (p && p->control->vid == vid) {
+		/* After a refusal nothing starts the session again: it goes on. */
+		if (message_told(p, msg))
+			session_stop(p);
+		else
+			ret = RTE_VHOST_MSG_RESULT_ERR;
+	}
 	pthread_mutex_unlock(&lock);
-	return RTE_VHOST_MSG_RESULT_NOT_HANDLED;
+	return ret;
 }
 
 static enum rte_vhost_msg_result after_message(int vid, void *msg)
 {
-	struct port *p = port_of(vid);
+	struct port *p;
 
 	pthread_mutex_lock(&lock);
+	p = port_of(vid);
 	if (p && p->control->vid == vid)
 		session_start(p);
 	pthread_mutex_unlock(&lock);
@@ -297,10 +343,11 @@ static const struct rte_vhost_user_extern_ops message_ops = {
 
 static int new_connection(int vid)
 {
-	struct port *p = port_of(vid);
+	struct port *p;
 	int ret = -1;
 
 	pthread_mutex_lock(&lock);
+	p = port_of(vid);
 	if (!p) {
 		say(ERR, "a front end connected to a port that is not there\n");
 	} else if (p->control->vid >= 0) {
@@ -318,9 +365,10 @@ static int new_connection(int vid)
 
 static void destroy_connection(int vid)
 {
-	struct port *p = port_of(vid);
+	struct port *p;
 
 	pthread_mutex_lock(&lock);
+	p = port_of(vid);
 	if (p && p->control->vid == vid) {
 		session_stop(p);
 		p->control->running = false;
@@ -331,10 +379,11 @@ static void destroy_connection(int vid)
 
 static int new_device(int vid)
 {
-	struct port *p = port_of(vid);
+	struct port *p;
 	int ret = -1;
 
 	pthread_mutex_lock(&lock);
+	p = port_of(vid);
 	if (p && p->control->vid == vid) {
 		p->control->running = true;
 		session_start(p);
@@ -347,9 +396,10 @@ static int new_device(int vid)
 
 static void destroy_device(int vid)
 {
-	struct port *p = port_of(vid);
+	struct port *p;
 
 	pthread_mutex_lock(&lock);
+	p = port_of(vid);
 	if (p && p->control->vid == vid) {
 		session_stop(p);
 		p->control->running = false;
@@ -361,9 +411,10 @@ static void destroy_device(int vid)
 
 static int vring_state_changed(int vid, uint16_t queue, int enable)
 {
-	struct port *p = port_of(vid);
+	struct port *p;
 
 	pthread_mutex_lock(&lock);
+	p = port_of(vid);
 	if (p && p->control->vid == vid && queue < 2 * SESSION_PAIRS) {
 		session_stop(p);
 		p->control->ready[queue] = enable;
@@ -388,7 +439,8 @@ static u64 session_features(void)
 	const struct session_config *c = &session_config;
 	u64 features = BIT(VIRTIO_F_VERSION_1) | BIT(VIRTIO_F_ANY_LAYOUT) | BIT(VIRTIO_NET_F_MQ) |
 		       BIT(VIRTIO_NET_F_CTRL_VQ) | BIT(VIRTIO_NET_F_STATUS) |
-		       BIT(VIRTIO_NET_F_GUEST_ANNOUNCE) | BIT(VHOST_USER_F_PROTOCOL_FEATURES);
+		       BIT(VIRTIO_NET_F_MTU) | BIT(VIRTIO_NET_F_GUEST_ANNOUNCE) |
+		       BIT(VHOST_USER_F_PROTOCOL_FEATURES);
 
 	if (c->mergeable)
 		features |= BIT(VIRTIO_NET_F_MRG_RXBUF);
@@ -400,7 +452,8 @@ static u64 session_features(void)
 		features |= BIT(VIRTIO_NET_F_CSUM) | BIT(VIRTIO_NET_F_GUEST_CSUM) |
 			    BIT(VIRTIO_NET_F_HOST_TSO4) | BIT(VIRTIO_NET_F_HOST_TSO6) |
 			    BIT(VIRTIO_NET_F_HOST_ECN) | BIT(VIRTIO_NET_F_GUEST_TSO4) |
-			    BIT(VIRTIO_NET_F_GUEST_TSO6) | BIT(VIRTIO_NET_F_GUEST_ECN);
+			    BIT(VIRTIO_NET_F_GUEST_TSO6) | BIT(VIRTIO_NET_F_GUEST_ECN) |
+			    BIT(VIRTIO_NET_F_HOST_UFO) | BIT(VIRTIO_NET_F_GUEST_UFO);
 	if (c->packed)
 		features |= BIT(VIRTIO_F_RING_PACKED);
 	if (c->in_order)
@@ -410,71 +463,29 @@ static u64 session_features(void)
 
 #define PROTOCOL_FEATURES                                                             \
 	(BIT(VHOST_USER_PROTOCOL_F_MQ) | BIT(VHOST_USER_PROTOCOL_F_REPLY_ACK) | \
-	 BIT(VHOST_USER_PROTOCOL_F_STATUS) | BIT(VHOST_USER_PROTOCOL_F_NET_MTU))
-
-/*
- * Makes way for a socket at @path: removes one that nobody listens on, such as
- * a back end that was killed leaves behind.
- */
-static int path_clear(const char *path, char *why, size_t size)
-{
-	struct sockaddr_un addr = { .sun_family = AF_UNIX };
-	struct stat st;
-	int fd, err = 0;
-
-	if (strlen(path) >= sizeof(addr.sun_path)) {
-		snprintf(why, size, "%s: a socket's path has at most %zu bytes; use a shorter one",
-			 path, sizeof(addr.sun_path) - 1);
-		return -ENAMETOOLONG;
-	}
-	if (lstat(path, &st)) {
-		if (errno == ENOENT)
-			return 0;
-		err = errno;
-		snprintf(why, size, "%s: %s; name a path in a directory you may use", path,
-			 strerror(err));
-		return -err;
-	}
-	if (!S_ISSOCK(st.st_mode)) {
-		snprintf(why, size, "%s is there and is no socket; remove it or use another path",
-			 path);
-		return -EEXIST;
-	}
-	strcpy(addr.sun_path, path);
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0 || !connect(fd, (struct sockaddr *)&addr, sizeof(addr)))
-		err = EADDRINUSE;
-	else if (errno != ECONNREFUSED)
-		err = errno == EAGAIN ? EADDRINUSE : errno;
-	if (fd >= 0)
-		close(fd);
-	if (!err && unlink(path))
-		err = errno;
-	if (err == EADDRINUSE)
-		snprintf(why, size, "%s: another program listens there; end it or use another path",
-			 path);
-	else if (err)
-		snprintf(why, size, "%s: cannot replace the socket left there: %s; remove it", path,
-			 strerror(err));
-	return -err;
-}
+	 BIT(VHOST_USER_PROTOCOL_F_STATUS) | BIT(VHOST_USER_PROTOCOL_F_NET_MTU) | \
+	 BIT(VHOST_USER_PROTOCOL_F_RARP))
 
 int session_listen(struct port *p, char *why, size_t size)
 {
 	u64 features = session_features(), offered;
+	struct control *control;
 	int err;
 
 	if (!p->client) {
-		err = path_clear(p->name, why, size);
+		err = socket_path_clear(p->name, why, size);
 		if (err)
 			return err;
 	}
-	p->control = calloc(1, sizeof(*p->control));
-	if (!p->control) {
+	control = calloc(1, sizeof(*control));
+	if (!control) {
 		snprintf(why, size, "%s: no memory", p->name);
 		return -ENOMEM;
 	}
-	p->control->vid = -1;
+	control->vid = -1;
+	pthread_mutex_lock(&lock);
+	p->control = control;
+	pthread_mutex_unlock(&lock);
 	/*
 	 * Features are taken away rather than set: who sets them is no network
 	 * device to the library, which then waits for all queues of a front end
@@ -489,9 +500,7 @@ int session_listen(struct port *p, char *why, size_t size)
 		snprintf(why, size,
 			 "%s: cannot make the socket; the directory must exist and be writable",
 			 p->name);
-		rte_vhost_driver_unregister(p->name);
-		free(p->control);
-		p->control = NULL;
+		session_unlisten(p);
 		return -EIO;
 	}
 	return 0;
@@ -506,5 +515,21 @@ void session_unlisten(struct port *p)
 	session_stop(p);
 	free(p->control);
 	p->control = NULL;
+	pthread_mutex_unlock(&lock);
+}
+
+void session_info(struct port *p, struct port_info *info)
+{
+	const struct session *s;
+
+	memset(info, 0, sizeof(*info));
+	pthread_mutex_lock(&lock);
+	s = p->session;
+	info->connected = p->control && p->control->vid >= 0;
+	if (s) {
+		info->features = s->features;
+		info->packed = s->features & BIT(VIRTIO_F_RING_PACKED);
+		info->queues = max(s->ntx, s->nrx);
+	}
 	pthread_mutex_unlock(&lock);
 }

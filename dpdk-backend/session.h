@@ -22,7 +22,7 @@
 
 #include "dpdk-backend/port.h"
 
-#define SESSION_PAIRS 128u /* queue pairs: the library's most */
+#define SESSION_PAIRS PORT_QUEUES
 #define SESSION_EXTENTS 64u
 
 /* One virtqueue. The ring belongs to one lcore at a time, see vring.c. */
@@ -30,6 +30,7 @@ struct vqueue {
 	struct viola_ring ring;
 	rte_spinlock_t lock; /* receive queues written by several lcores */
 	int callfd; /* the library's; -1: the driver polls */
+	int kickfd; /* the library's, an eventfd; -1: there is none to wait for */
 	u16 index; /* vring index: 2 * pair, + 1 for the driver's sending queue */
 	bool complained; /* the ring broke, and that was said */
 	u64 *in_flight;
@@ -67,8 +68,13 @@ extern struct session_config session_config;
  */
 int session_listen(struct port *p, char *why, size_t size);
 
-/* Ends that: no session, no socket. No lcore may be running. */
+/* Ends that: no session, no socket. */
 void session_unlisten(struct port *p);
+
+struct port_info;
+
+/* What status tells of @p. */
+void session_info(struct port *p, struct port_info *info);
 
 /* The port's published session or NULL; valid until the next quiescent point. */
 static inline struct session *session_of(const struct port *p)

@@ -12,8 +12,12 @@
  */
 int uplink_open(struct port *p, char *why, size_t size);
 
-/* Stops and removes it. No lcore may be running. */
+/* Stops and removes it. No lcore may use it. */
 void uplink_close(struct port *p);
+
+/* Operations of these ports that are about sleeping. */
+bool uplink_arm(struct lcore *lc, struct port *p);
+void uplink_disarm(struct lcore *lc, struct port *p);
 
 extern const struct port_ops uplink_port_ops;
 

@@ -3,8 +3,9 @@
  * Frames between lcores and the rings of a session.
  *
  * A sending queue is polled by one lcore, port_owner() of its pair. A receiving
- * queue is written by any lcore that has frames for the port: with as many
- * queues as lcores each lcore has its own, with fewer they take the queue's lock.
+ * queue is written by any lcore that has frames for the port and holds the queue's
+ * lock. Frames of a sender that has as many queues stay apart, so that with as many
+ * queues as lcores each lcore has its own; else frames are spread by flow.
  */
 #include <errno.h>
 #include <linux/virtio_net.h>
@@ -13,7 +14,9 @@
 #include <sys/eventfd.h>
 
 #include "dpdk-backend/burst.h"
+#include "dpdk-backend/flow.h"
 #include "dpdk-backend/forward.h"
+#include "dpdk-backend/kick.h"
 #include "dpdk-backend/session.h"
 
 #define HDR_MAX 12u /* struct virtio_net_hdr_mrg_rxbuf */
@@ -71,7 +74,7 @@ static inline bool frame_from_chain(struct frame *f, const struct session *s,
 static unsigned int vqueue_poll_any(struct lcore *lc, struct port *p, struct session *s,
 				    struct vqueue *q, unsigned int pair)
 {
-	struct counters *c = port_counters(lc, p);
+	struct queue_counters *qc = queue_counters(lc, p, pair);
 	struct viola_chain chain[FRAME_BURST];
 	unsigned int i, n, frames = 0, used = 0;
 	u64 bytes = 0;
@@ -111,13 +114,13 @@ static unsigned int vqueue_poll_any(struct lcore *lc, struct port *p, struct ses
 			bytes += f->len;
 			frames++;
 		} else {
-			c->rx_invalid++;
+			port_counters(lc, p)->rx_invalid++;
 		}
 	}
-	c->rx_frames += frames;
-	c->rx_bytes += bytes;
+	qc->rx_frames += frames;
+	qc->rx_bytes += bytes;
 	if (frames)
-		forward->input(lc, p, lc->frame, frames, pair);
+		port_input(lc, p, lc->frame, frames, pair, s->ntx);
 	for (i = 0; i < n; i++)
 		viola_ring_push(&q->ring, chain[i].id, 0);
 	vqueue_flush(lc, p, q);
@@ -128,7 +131,7 @@ static unsigned int vqueue_poll_any(struct lcore *lc, struct port *p, struct ses
 static unsigned int vqueue_poll(struct lcore *lc, struct port *p, struct session *s,
 				struct vqueue *q, unsigned int pair)
 {
-	struct counters *c = port_counters(lc, p);
+	struct queue_counters *qc = queue_counters(lc, p, pair);
 	struct viola_buf buf[FRAME_BURST];
 	unsigned int frames;
 	int n = viola_ring_pop_burst(&q->ring, buf, FRAME_BURST, VIOLA_BURST_OUT);
@@ -137,11 +140,12 @@ static unsigned int vqueue_poll(struct lcore *lc, struct port *p, struct session
 		return 0;
 	if (unlikely(n < 0))
 		return vqueue_poll_any(lc, p, s, q, pair);
-	frames = burst_frames(lc, s, buf, (unsigned int)n, &c->rx_bytes);
-	c->rx_frames += frames;
-	c->rx_invalid += (unsigned int)n - frames;
+	frames = burst_frames(lc, s, buf, (unsigned int)n, &qc->rx_bytes);
+	qc->rx_frames += frames;
+	if (unlikely(frames < (unsigned int)n))
+		port_counters(lc, p)->rx_invalid += (unsigned int)n - frames;
 	if (likely(frames))
-		forward->input(lc, p, lc->frame, frames, pair);
+		port_input(lc, p, lc->frame, frames, pair, s->ntx);
 	viola_ring_push_burst(&q->ring, buf, (unsigned int)n, VIOLA_BURST_OUT);
 	vqueue_flush(lc, p, q);
 	return (unsigned int)n;
@@ -233,22 +237,6 @@ static inline void copy_on(const struct viola_seg *to, u32 len, const struct vio
 	}
 }
 
-/* The header as the driver is to see it, but for the number of buffers. */
-static void header_write(u8 *hdr, const struct frame *f)
-{
-	const struct frame_offload *o = &f->offload;
-	struct virtio_net_hdr_v1 h = {
-		.flags = o->flags,
-		.gso_type = o->gso_type,
-		.hdr_len = (__force __virtio16)cpu_to_le16(o->hdr_len),
-		.gso_size = (__force __virtio16)cpu_to_le16(o->gso_size),
-		.csum_start = (__force __virtio16)cpu_to_le16(o->csum_start),
-		.csum_offset = (__force __virtio16)cpu_to_le16(o->csum_offset),
-	};
-
-	memcpy(hdr, &h, sizeof(h));
-}
-
 /* The usual case of batch_put(): one buffer, in one piece, holds all. */
 static __rte_always_inline void put_whole(u8 *to, const u8 *hdr, u32 hdr_len,
 					  const struct frame *f)
@@ -295,8 +283,9 @@ static inline enum rx_result batch_put(struct rx_batch *b, struct lcore *lc,
 	if (likely(frame_plain(f)))
 		memset(hdr, 0, sizeof(hdr));
 	else
-		header_write(hdr, f);
+		offload_header(hdr, f, s->features);
 	hdr[10] = (u8)(end - b->next);
+	hdr[11] = 0;
 	if (likely(end - b->next == 1)) {
 		const struct viola_chain *chain = &b->chain[b->next];
 
@@ -350,12 +339,15 @@ static void batch_waste(struct rx_batch *b, struct vqueue *q)
 		viola_ring_push(&q->ring, b->chain[b->next++].id, 0);
 }
 
-static void rx_count(struct counters *c, enum rx_result ret, u32 len)
+static void rx_count(struct lcore *lc, const struct port *p, const struct vqueue *q,
+		     enum rx_result ret, u32 len)
 {
+	struct counters *c = port_counters(lc, p);
+
 	switch (ret) {
 	case RX_DONE:
-		c->tx_frames++;
-		c->tx_bytes += len;
+		c->queue[q->index / 2].tx_frames++;
+		c->queue[q->index / 2].tx_bytes += len;
 		break;
 	case RX_TOO_LONG:
 	case RX_FULL:
@@ -383,7 +375,7 @@ static inline void batch_deliver(struct rx_batch *b, struct lcore *lc, struct po
 	}
 	if (unlikely(ret == RX_BROKEN))
 		vqueue_broken(lc, p, q);
-	rx_count(port_counters(lc, p), ret, f->len);
+	rx_count(lc, p, q, ret, f->len);
 }
 
 /* The same for a frame whose offloads the driver did not negotiate. */
@@ -405,40 +397,35 @@ static void batch_finish(struct rx_batch *b, struct lcore *lc, struct port *p, s
 		batch_deliver(b, lc, p, s, q, out);
 }
 
-/* The receiving queue for frames of queue @queue, and whether it needs its lock. */
+/*
+ * The receiving queue for frames of the sender's queue @queue. The queues
+ * lcore_index, lcore_index + lcore_count, … are this lcore's if there are enough.
+ */
 static inline struct vqueue *rx_queue(const struct lcore *lc, const struct session *s,
-				      unsigned int queue, bool *locked)
+				      unsigned int queue)
 {
 	unsigned int own;
 
-	*locked = s->nrx < lcore_count;
-	if (*locked)
+	if (s->nrx < lcore_count)
 		return s->rx[queue % s->nrx];
-	/* The queues lcore_index, lcore_index + lcore_count, … are this lcore's. */
 	own = (s->nrx - lc->index + lcore_count - 1) / lcore_count;
 	return s->rx[lc->index + lcore_count * (queue / lcore_count % own)];
 }
 
-static void session_output(struct lcore *lc, struct port *p, struct frame **f, unsigned int n,
-			   unsigned int queue, bool last)
+static void vqueue_output(struct lcore *lc, struct port *p, struct session *s, struct vqueue *q,
+			  struct frame **f, unsigned int n)
 {
-	struct counters *c = port_counters(lc, p);
-	struct session *s = lc->session[p->index];
+	struct queue_counters *qc = queue_counters(lc, p, q->index / 2);
+	/* Free of charge where, as is the rule, no other lcore writes to the queue. */
+	bool locked = lcore_count > 1;
 	struct rx_batch b;
-	struct vqueue *q;
 	unsigned int i, done;
 	u32 longest = 0;
-	bool locked;
 
-	if (unlikely(!s || !s->nrx)) {
-		c->tx_down += n;
-		return;
-	}
-	q = rx_queue(lc, s, queue, &locked);
 	if (locked)
 		rte_spinlock_lock(&q->lock);
-	done = burst_deliver(lc, s, q, f, n, &c->tx_bytes);
-	c->tx_frames += done;
+	done = burst_deliver(lc, s, q, f, n, &qc->tx_bytes);
+	qc->tx_frames += done;
 	if (likely(done == n))
 		goto flush;
 	for (i = done; i < n; i++)
@@ -457,6 +444,47 @@ flush:
 		rte_spinlock_unlock(&q->lock);
 }
 
+/* To a port with more queues than the sender: by flow, each of which keeps its order. */
+static void session_spread(struct lcore *lc, struct port *p, struct session *s, struct frame **f,
+			   unsigned int n)
+{
+	u32 left = (u32)((1ull << n) - 1);
+	struct frame *list[FRAME_BURST];
+	u16 to[FRAME_BURST];
+	unsigned int i;
+
+	for (i = 0; i < n; i++)
+		to[i] = (u16)(flow_hash(f[i]) % s->nrx);
+	while (left) {
+		unsigned int first = (unsigned int)__builtin_ctz(left), count = 0;
+
+		for (i = first; i < n; i++) {
+			if (left >> i & 1 && to[i] == to[first]) {
+				list[count++] = f[i];
+				left &= ~(1u << i);
+			}
+		}
+		vqueue_output(lc, p, s, s->rx[to[first]], list, count);
+	}
+}
+
+_Static_assert(FRAME_BURST <= 32, "a burst is a mask");
+
+static void session_output(struct lcore *lc, struct port *p, struct frame **f, unsigned int n,
+			   unsigned int queue, bool last)
+{
+	struct session *s = lc->session[p->index];
+
+	if (unlikely(!s || !s->nrx)) {
+		port_counters(lc, p)->tx_down += n;
+		return;
+	}
+	if (unlikely(s->nrx > lc->from_queues))
+		session_spread(lc, p, s, f, n);
+	else
+		vqueue_output(lc, p, s, rx_queue(lc, s, queue), f, n);
+}
+
 static bool session_up(const struct port *p)
 {
 	return session_of(p);
@@ -467,4 +495,6 @@ const struct port_ops session_port_ops = {
 	.poll = session_poll,
 	.output = session_output,
 	.up = session_up,
+	.arm = kick_arm,
+	.disarm = kick_disarm,
 };

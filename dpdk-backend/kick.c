@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "dpdk-backend/kick.h"
+
+#include <stdio.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "dpdk-backend/session.h"
+#include "dpdk-backend/wait.h"
+
+int kick_usable(int fd)
+{
+	char path[64], target[32];
+	ssize_t n;
+
+	if (fd < 0)
+		return -1;
+	/*
+	 * A file of another kind may be one whose poll() or read() asks its
+	 * owner first and waits for the answer, such as FUSE's.
+	 */
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	n = readlink(path, target, sizeof(target));
+	return n == 20 && !memcmp(target, "anon_inode:[eventfd]", 20) ? fd : -1;
+}
+
+bool kick_arm(struct lcore *lc, struct port *p)
+{
+	struct session *s = session_of(p);
+	unsigned int i;
+
+	if (!s)
+		return true;
+	for (i = 0; i < s->ntx; i++) {
+		struct vqueue *q = s->tx[i];
+
+		if (port_owner(p, q->index / 2) != lc->index)
+			continue;
+		if (viola_ring_enable_kick(&q->ring) > 0)
+			return false;
+		/* A driver that is to be polled gives none. */
+		if (q->kickfd >= 0)
+			wait_for(lc, q->kickfd);
+		else
+			wait_briefly(lc);
+	}
+	return true;
+}
+
+void kick_disarm(struct lcore *lc, struct port *p)
+{
+	struct session *s = session_of(p);
+	unsigned int i;
+	u64 count;
+
+	if (!s)
+		return;
+	for (i = 0; i < s->ntx; i++) {
+		struct vqueue *q = s->tx[i];
+		struct iovec iov = { &count, sizeof(count) };
+
+		if (port_owner(p, q->index / 2) != lc->index)
+			continue;
+		viola_ring_disable_kick(&q->ring);
+		/* NOWAIT: the front end may have read it, and may make reads wait. */
+		if (q->kickfd >= 0 && wait_ready(lc, q->kickfd) &&
+		    preadv2(q->kickfd, &iov, 1, -1, RWF_NOWAIT) < 0)
+			continue;
+	}
+}
