@@ -20,6 +20,7 @@
 #include "dpdk-backend/counters.h"
 #include "dpdk-backend/fdb.h"
 #include "dpdk-backend/forward.h"
+#include "dpdk-backend/hole.h"
 #include "dpdk-backend/options.h"
 #include "dpdk-backend/session.h"
 #include "dpdk-backend/uplink.h"
@@ -163,6 +164,8 @@ int main(int argc, char **argv)
 	sigaction(SIGINT, &action, NULL);
 	/* A front end that is gone while the library answers it. */
 	signal(SIGPIPE, SIG_IGN);
+	/* One that cuts short the file of its memory. */
+	hole_handle();
 
 	fdb_init(o.ageing);
 	err = lcores_init(o.idle_us);
