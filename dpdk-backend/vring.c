@@ -30,9 +30,11 @@ static void vqueue_broken(struct lcore *lc, const struct port *p, struct vqueue 
 }
 
 /* Shows what was pushed, and interrupts if the driver wants that. */
-static void vqueue_flush(struct lcore *lc, const struct port *p, struct vqueue *q)
+static void vqueue_flush(struct lcore *lc, const struct port *p, const struct session *s,
+			 struct vqueue *q)
 {
 	viola_ring_publish(&q->ring);
+	vqueue_log_used(s, q);
 	if (viola_ring_needs_call(&q->ring) && q->callfd >= 0) {
 		/* Full means that an interrupt is pending anyway. */
 		eventfd_write(q->callfd, 1);
@@ -120,7 +122,7 @@ static unsigned int vqueue_poll_any(struct lcore *lc, struct port *p, struct ses
 		forward->input(lc, p, lc->frame, frames, pair);
 	for (i = 0; i < n; i++)
 		viola_ring_push(&q->ring, chain[i].id, 0);
-	vqueue_flush(lc, p, q);
+	vqueue_flush(lc, p, s, q);
 	return n;
 }
 
@@ -143,7 +145,7 @@ static unsigned int vqueue_poll(struct lcore *lc, struct port *p, struct session
 	if (likely(frames))
 		forward->input(lc, p, lc->frame, frames, pair);
 	viola_ring_push_burst(&q->ring, buf, (unsigned int)n, VIOLA_BURST_OUT);
-	vqueue_flush(lc, p, q);
+	vqueue_flush(lc, p, s, q);
 	return (unsigned int)n;
 }
 
@@ -152,7 +154,7 @@ static unsigned int session_poll(struct lcore *lc, struct port *p)
 	struct session *s = lc->session[p->index];
 	unsigned int i, n = 0;
 
-	if (!s)
+	if (!s || unlikely(!session_whole(s)))
 		return 0;
 	for (i = 0; i < s->ntx; i++) {
 		unsigned int pair = s->tx[i]->index / 2;
@@ -184,7 +186,8 @@ enum rx_result {
 };
 
 /* Takes one buffer more into @b. */
-static inline enum rx_result batch_take(struct rx_batch *b, struct lcore *lc, struct vqueue *q)
+static inline enum rx_result batch_take(struct rx_batch *b, struct lcore *lc,
+					const struct session *s, struct vqueue *q)
 {
 	struct viola_chain *chain = &b->chain[b->n];
 	int ret;
@@ -192,7 +195,7 @@ static inline enum rx_result batch_take(struct rx_batch *b, struct lcore *lc, st
 	if (unlikely(b->n == BATCH_CHAINS))
 		return RX_FULL;
 	chain->seg = &lc->rx_seg[b->used];
-	chain->seg_gpa = NULL;
+	chain->seg_gpa = unlikely(s->log.base) ? &lc->rx_gpa[b->used] : NULL;
 	chain->seg_max = LCORE_SEGS - b->used;
 	ret = viola_ring_pop(&q->ring, chain);
 	if (likely(ret > 0)) {
@@ -266,6 +269,16 @@ static __rte_always_inline void put_whole(u8 *to, const u8 *hdr, u32 hdr_len,
 	} while (unlikely(++seg != end));
 }
 
+/* @len bytes of @chain are written, and it is used. */
+static __rte_always_inline void chain_push(const struct session *s, struct vqueue *q,
+					   const struct viola_chain *chain, u32 len)
+{
+	if (unlikely(s->log.base))
+		dirty_mark_segs(&s->log, chain->seg + chain->nout, chain->seg_gpa + chain->nout,
+				chain->nin, len);
+	viola_ring_push(&q->ring, chain->id, len);
+}
+
 /* Puts @f into the buffers of @b, taking more where they do not suffice. */
 static inline enum rx_result batch_put(struct rx_batch *b, struct lcore *lc,
 				       const struct session *s, struct vqueue *q, struct frame *f)
@@ -278,7 +291,7 @@ static inline enum rx_result batch_put(struct rx_batch *b, struct lcore *lc,
 
 	while (room < total) {
 		if (end == b->n) {
-			enum rx_result ret = batch_take(b, lc, q);
+			enum rx_result ret = batch_take(b, lc, s, q);
 
 			if (unlikely(ret != RX_DONE))
 				return ret;
@@ -302,7 +315,7 @@ static inline enum rx_result batch_put(struct rx_batch *b, struct lcore *lc,
 
 		if (likely(chain->seg[chain->nout].len >= total)) {
 			put_whole(chain->seg[chain->nout].base, hdr, s->hdr_len, f);
-			viola_ring_push(&q->ring, chain->id, total);
+			chain_push(s, q, chain, total);
 			b->next = end;
 			return RX_DONE;
 		}
@@ -315,19 +328,20 @@ static inline enum rx_result batch_put(struct rx_batch *b, struct lcore *lc,
 		u32 part = min(chain->in_len, left);
 
 		copy_on(chain->seg + chain->nout, part, &at, &off);
-		viola_ring_push(&q->ring, chain->id, part);
+		chain_push(s, q, chain, part);
 		left -= part;
 	}
 	b->next = end;
 	return RX_DONE;
 }
 
-static void batch_begin(struct rx_batch *b, struct lcore *lc, struct vqueue *q, unsigned int want)
+static void batch_begin(struct rx_batch *b, struct lcore *lc, const struct session *s,
+			struct vqueue *q, unsigned int want)
 {
 	b->next = 0;
 	b->n = 0;
 	b->used = 0;
-	while (want-- && batch_take(b, lc, q) == RX_DONE)
+	while (want-- && batch_take(b, lc, s, q) == RX_DONE)
 		;
 }
 
@@ -376,7 +390,7 @@ static inline void batch_deliver(struct rx_batch *b, struct lcore *lc, struct po
 
 	if (unlikely(ret == RX_FULL)) {
 		batch_end(b, q);
-		batch_begin(b, lc, q, 0);
+		batch_begin(b, lc, s, q, 0);
 		ret = batch_put(b, lc, s, q, f);
 		if (ret == RX_FULL)
 			batch_waste(b, q);
@@ -430,20 +444,21 @@ static void session_output(struct lcore *lc, struct port *p, struct frame **f, u
 	u32 longest = 0;
 	bool locked;
 
-	if (unlikely(!s || !s->nrx)) {
+	if (unlikely(!s || !s->nrx || !session_whole(s))) {
 		c->tx_down += n;
 		return;
 	}
 	q = rx_queue(lc, s, queue, &locked);
 	if (locked)
 		rte_spinlock_lock(&q->lock);
-	done = burst_deliver(lc, s, q, f, n, &c->tx_bytes);
+	/* Bursts mark nothing in a log. */
+	done = likely(!s->log.base) ? burst_deliver(lc, s, q, f, n, &c->tx_bytes) : 0;
 	c->tx_frames += done;
 	if (likely(done == n))
 		goto flush;
 	for (i = done; i < n; i++)
 		longest = max(longest, f[i]->len);
-	batch_begin(&b, lc, q, longest <= BATCH_SMALL ? n - done : 0);
+	batch_begin(&b, lc, s, q, longest <= BATCH_SMALL ? n - done : 0);
 	for (i = done; i < n; i++) {
 		if (likely(frame_plain(f[i]) || offload_accepted(f[i], s->features)))
 			batch_deliver(&b, lc, p, s, q, f[i]);
@@ -452,7 +467,7 @@ static void session_output(struct lcore *lc, struct port *p, struct frame **f, u
 	}
 	batch_end(&b, q);
 flush:
-	vqueue_flush(lc, p, q);
+	vqueue_flush(lc, p, s, q);
 	if (locked)
 		rte_spinlock_unlock(&q->lock);
 }
