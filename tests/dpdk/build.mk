@@ -2,6 +2,9 @@
 # The front ends that tests and benchmark of viola-dpdk drive; dpdk-backend/build.mk, read
 # before, knows whether DPDK is here.
 
+unit-tests += test-dirty
+test-dirty-src := tests/unit/test-dirty.c tests/unit/model-driver.c
+
 ifneq ($(dpdk-libs),)
 programs += viola-test-frontend
 viola-test-frontend-src := tests/dpdk/frontend.c tests/dpdk/stream.c tests/dpdk/segments.c \

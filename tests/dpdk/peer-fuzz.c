@@ -341,39 +341,65 @@ static void session(struct fuzz *f, u32 n)
 	peer_free(&f->p);
 }
 
-static bool check(struct run *r, u32 n)
+static bool check(struct run *r)
 {
-	if (backend_alive(r->pid) && run_verify(r, r->other, 5) && run_verify(r, r->socket, 5))
-		return true;
-	printf("# within the last %u sessions before %u of seed %" PRIu64 "\n", VERIFY_EVERY, n,
-	       r->seed);
-	return false;
+	return backend_alive(r->pid) && run_verify(r, r->other, 5) && run_verify(r, r->socket, 5);
+}
+
+/* Sessions @first … @last of seed @seed, for as long as there is time. Returns how many. */
+static u32 sessions(struct fuzz *f, u64 seed, u32 first, u32 last, u64 end)
+{
+	struct run *r = f->run;
+	u32 n;
+
+	r->seed = seed;
+	for (n = first; n <= last && peer_now_ms() < end; n++) {
+		session(f, n);
+		if (backend_alive(r->pid) && (n % VERIFY_EVERY != VERIFY_EVERY - 1 || check(r)))
+			continue;
+		printf("# seed %" PRIu64 ", session %u, or one of the %u before\n", seed, n,
+		       VERIFY_EVERY - 1);
+		return 0;
+	}
+	return n - first;
+}
+
+/* What was found before: lines of a seed and of the first and last session. */
+static bool kept(struct fuzz *f, const char *path)
+{
+	FILE *file = fopen(path, "r");
+	char line[256];
+	bool good = file;
+
+	while (good && fgets(line, sizeof(line), file)) {
+		u32 first, last;
+		u64 seed;
+
+		if (sscanf(line, "%" SCNu64 " %u %u", &seed, &first, &last) == 3)
+			good = sessions(f, seed, first, last, ~0ull) && check(f->run);
+	}
+	if (file)
+		fclose(file);
+	else
+		perror(path);
+	return good;
 }
 
 bool run_fuzz(struct run *r)
 {
 	static struct fuzz f;
-	u64 end = peer_now_ms() + r->seconds * 1000ull;
-	u32 n, first = 0, last = ~0u;
+	u64 end, seed = r->seed;
+	u32 first = 0, last = ~0u, n;
 
-	if (!run_start(r))
+	f.run = r;
+	if (!run_start(r) || (r->kept && !kept(&f, r->kept)))
 		return false;
 	if (r->only) {
 		first = (u32)strtoul(r->only, NULL, 10);
 		last = first;
 	}
-	f.run = r;
-	for (n = first; n <= last && peer_now_ms() < end; n++) {
-		session(&f, n);
-		if (!backend_alive(r->pid)) {
-			printf("# session %u of seed %" PRIu64 ": --seed %" PRIu64 " --only %u\n", n,
-			       r->seed, r->seed, n);
-			r->pid = 0;
-			return false;
-		}
-		if (n % VERIFY_EVERY == VERIFY_EVERY - 1 && !check(r, n))
-			return false;
-	}
-	printf("# %u sessions of seed %" PRIu64 "\n", n - first, r->seed);
-	return check(r, n) && run_stop_backend(r);
+	end = peer_now_ms() + r->seconds * 1000ull;
+	n = sessions(&f, seed, first, last, end);
+	printf("# %u sessions of seed %" PRIu64 "\n", n, seed);
+	return n && check(r) && run_stop_backend(r);
 }

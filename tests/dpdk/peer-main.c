@@ -86,7 +86,7 @@ static void usage(void)
 	fputs("Usage: viola-test-peer COMMAND --socket PATH [OPTION...] -- BACKEND ARG...\n"
 	      "COMMAND: carry, stop, dirty, recover, victims, hostile, fuzz\n"
 	      "  --other PATH --packed --in-order --event-idx --indirect --mergeable\n"
-	      "  --inflight --count N --seconds N --seed N --only CASE\n", stderr);
+	      "  --inflight --count N --seconds N --seed N --only CASE --kept FILE\n", stderr);
 	exit(2);
 }
 
@@ -114,6 +114,7 @@ int main(int argc, char **argv)
 		{ "seconds", required_argument, NULL, 'T' },
 		{ "seed", required_argument, NULL, 'S' },
 		{ "only", required_argument, NULL, 'k' },
+		{ "kept", required_argument, NULL, 'K' },
 		{},
 	};
 	struct run r = {
@@ -159,6 +160,9 @@ int main(int argc, char **argv)
 			break;
 		case 'S':
 			r.seed = number(optarg);
+			break;
+		case 'K':
+			r.kept = optarg;
 			break;
 		case 'k':
 			r.only = optarg;

@@ -16,6 +16,7 @@ struct run {
 	unsigned int count; /* frames, kills, sessions */
 	unsigned int seconds;
 	const char *only; /* a case's name or part of it, or NULL */
+	const char *kept; /* a list of sessions to begin with, or NULL */
 };
 
 /* Each: whether all was as it must be; why not is said on stdout. */

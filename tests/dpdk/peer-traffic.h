@@ -35,6 +35,9 @@ bool traffic_run(struct traffic *t, u64 frames, unsigned int ms);
 /* Sends nothing more, and waits for what is under way. */
 bool traffic_drain(struct traffic *t, unsigned int ms);
 
+/* What is under way is given up: it was sent while nobody could receive. */
+void traffic_forgive(struct traffic *t);
+
 /*
  * After a drain: whether every buffer that was ever made available is accounted
  * for. Each sent one is back; and each receiving one that is in the ring still
