@@ -24,7 +24,7 @@ peer()
 # other.
 backends_killed()
 {
-	local ring=$1 front i status=0 received
+	local ring=$1 front i n status=0 received
 
 	shift
 	timeout -k 2 60 $frontend --cpu "${cpus[1]}" --loss --frames 1000000000 \
@@ -33,6 +33,11 @@ backends_killed()
 	pids+=("$front")
 	for ((i = 0; i < 4; i++)); do
 		start_backend --port "$dir/s0,client" "$@"
+		# Before that, virtio_user gives up when its back end goes.
+		for ((n = 0; n < 500; n++)); do
+			grep -q ready "$dir/frontend.log" && break
+			sleep 0.02
+		done
 		sleep 0.$((RANDOM % 5 + 3))
 		kill -KILL "$last"
 		wait "$last" 2>/dev/null
