@@ -76,7 +76,7 @@ static void take_line(const char *line, struct mapping *m)
 /* The mapping that @addr lies in, by the kernel's own list. */
 static bool find_mapping(uintptr_t addr, struct mapping *m)
 {
-	char text[4096], line[256];
+	char text[4096] = {}, line[256] = {};
 	size_t n = 0;
 	ssize_t got, i;
 	bool found = false;

@@ -16,10 +16,10 @@
  * Behind the message the library keeps the files that came with it. Where, depends
  * on its largest payload, one of its crypto device's.
  */
-#if RTE_VERSION >= RTE_VERSION_NUM(25, 3, 0, 0)
-#define FILES_AT 1084u
-#else
+#if RTE_VER_YEAR < 25
 #define FILES_AT 644u
+#else
+#define FILES_AT 1084u
 #endif
 
 struct files {
