@@ -28,7 +28,7 @@ struct hostile {
 	struct model_rand rand;
 };
 
-/* --- what cases are made of -------------------------------------------------------- */
+/* --- what cases are made of ------------------------------------------------------ */
 
 /* Only a connection. */
 static bool meet(struct hostile *h)
@@ -1322,7 +1322,7 @@ static bool inflight_region_of_another_layout(struct hostile *h)
 	return traffic_run(&h->t, 50, RUN_MS) && traffic_clean(&h->t);
 }
 
-/* --- all of them ------------------------------------------------------------------------------- */
+/* --- all of them --------------------------------------------------------------- */
 
 struct hostile_case {
 	const char *name;

@@ -32,7 +32,7 @@ static u32 base_expected(const struct peer *p, const struct peer_queue *q)
 	return p->packed ? q->d.used : le16_to_cpu(*(__le16 *)(model_split_used(&q->d) + 2));
 }
 
-static bool stop_once(struct traffic *t)
+static bool stop_once(struct traffic *t, bool reset)
 {
 	unsigned int i;
 	u32 base;
@@ -51,6 +51,11 @@ static bool stop_once(struct traffic *t)
 			return false;
 		}
 	}
+	/* A guest that boots again: rings from their beginning, with what was in them gone. */
+	for (i = 0; reset && i < 2; i++)
+		peer_queue_reset(t->peer, i);
+	if (reset)
+		t->expected = t->next;
 	return peer_queue_start(t->peer, 0) && peer_queue_start(t->peer, 1);
 }
 
@@ -74,7 +79,7 @@ bool run_stop(struct run *r)
 		/* In the midst of it, and with buffers that nobody has looked at. */
 		for (k = model_rand_below(&t.rand, 20); k; k--)
 			traffic_turn(&t, true);
-		if (!stop_once(&t))
+		if (!stop_once(&t, i % 8 == 7))
 			return false;
 	}
 	if (!traffic_settle(&t, RUN_MS) || !traffic_clean(&t))

@@ -114,6 +114,15 @@ void peer_init(struct peer *p, const char *path, u64 features, unsigned int pair
 		queue_init(p, &p->queue[i], (u16)i);
 }
 
+static void driver_free(struct model_driver *d)
+{
+	/* Its parts are in shared memory. */
+	d->desc = NULL;
+	d->driver = NULL;
+	d->device = NULL;
+	model_driver_free(d);
+}
+
 static void close_fd(int *fd)
 {
 	if (*fd >= 0)
@@ -127,12 +136,7 @@ void peer_free(struct peer *p)
 
 	peer_disconnect(p);
 	for (i = 0; i < p->nqueues; i++) {
-		struct model_driver *d = &p->queue[i].d;
-
-		d->desc = NULL;
-		d->driver = NULL;
-		d->device = NULL;
-		model_driver_free(d);
+		driver_free(&p->queue[i].d);
 		close_fd(&p->queue[i].kick);
 		close_fd(&p->queue[i].call);
 	}
@@ -417,6 +421,17 @@ bool peer_queue_stop(struct peer *p, unsigned int queue, u32 *base)
 		return false;
 	*base = state.num;
 	return true;
+}
+
+void peer_queue_reset(struct peer *p, unsigned int queue)
+{
+	struct peer_queue *q = &p->queue[queue];
+
+	close_fd(&q->kick);
+	close_fd(&q->call);
+	driver_free(&q->d);
+	memset(peer_at(p, queue_gpa(q)), 0, PEER_TABLES);
+	queue_init(p, q, (u16)queue);
 }
 
 bool peer_start(struct peer *p, u64 protocol, unsigned int ms)

@@ -113,6 +113,9 @@ bool peer_queue_start(struct peer *p, unsigned int queue);
 /* GET_VRING_BASE */
 bool peer_queue_stop(struct peer *p, unsigned int queue, u32 *base);
 
+/* The driver begins anew with its ring of @queue, which is stopped. */
+void peer_queue_reset(struct peer *p, unsigned int queue);
+
 /* All of it: connected, negotiated, memory, in-flight regions if @protocol has them, queues. */
 bool peer_start(struct peer *p, u64 protocol, unsigned int ms);
 

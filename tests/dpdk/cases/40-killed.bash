@@ -73,6 +73,10 @@ run_case 'rings stopped and started 100 times under traffic' \
 	peer stop "" --count 100 --mergeable
 run_case 'rings stopped and started 100 times under traffic, packed' \
 	peer stop --packed --count 100 --packed --indirect
+run_case 'rings stopped and started 100 times under traffic, with in-flight regions' \
+	peer stop "" --count 100 --inflight
+run_case 'rings stopped and started 100 times under traffic, packed, with in-flight regions' \
+	peer stop --packed --count 100 --inflight --packed --mergeable
 run_case 'the dirty log is exact' peer dirty "" --count 10
 run_case 'the dirty log is exact, mergeable buffers and event index' \
 	peer dirty "" --count 10 --mergeable --indirect --event-idx
