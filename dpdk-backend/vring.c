@@ -221,7 +221,8 @@ static inline void copy_on(const struct viola_seg *to, u32 len, const struct vio
 		size_t part = min(to->len - to_off, (*at)->len - *off);
 
 		part = min(part, (size_t)len);
-		memcpy((u8 *)to->base + to_off, (const u8 *)(*at)->base + *off, part);
+		/* Both may be one guest's, and overlap. */
+		memmove((u8 *)to->base + to_off, (const u8 *)(*at)->base + *off, part);
 		to_off += part;
 		*off += part;
 		len -= (u32)part;

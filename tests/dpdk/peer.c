@@ -484,9 +484,13 @@ pid_t backend_start(char **argv)
 bool backend_alive(pid_t pid)
 {
 	int status;
+	pid_t got = pid > 0 ? waitpid(pid, &status, WNOHANG) : -1;
 
-	if (!waitpid(pid, &status, WNOHANG))
+	if (!got)
 		return true;
+	/* Said before. */
+	if (got < 0)
+		return false;
 	if (WIFSIGNALED(status))
 		printf("# the back end died of signal %d\n", WTERMSIG(status));
 	else
