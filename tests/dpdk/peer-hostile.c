@@ -394,6 +394,17 @@ static bool second_front_end(struct hostile *h)
 	       traffic_clean(&h->t);
 }
 
+/* Were it kept, nobody would learn that this end of the connection is closed. */
+static bool connection_as_its_own_channel(struct hostile *h)
+{
+	struct peer_files files = { .n = 1 };
+
+	if (!meet(h) || !peer_negotiate(&h->p, h->run->protocol | BIT(PROTOCOL_BACKEND_REQ)))
+		return false;
+	files.fd[0] = h->p.sock;
+	return peer_do(&h->p, MESSAGE_SET_BACKEND_REQ_FD, NULL, 0, &files);
+}
+
 static bool features_not_offered(struct hostile *h)
 {
 	u64 number = ~0ull;
@@ -1343,6 +1354,7 @@ static const struct hostile_case cases[] = {
 	{ "messages out of order", messages_out_of_order },
 	{ "messages twice", messages_twice },
 	{ "a second front end", second_front_end },
+	{ "the connection as its own channel", connection_as_its_own_channel },
 	{ "features not offered", features_not_offered },
 	{ "numbers out of range", numbers_out_of_range },
 	{ "regions that overlap", regions_that_overlap },
