@@ -13,7 +13,7 @@
 
 #include "dpdk-backend/session.h"
 
-#define COPY_INLINE 256u /* bytes; beyond that a call of memcpy() is cheap beside them */
+#define COPY_INLINE 256u /* bytes; beyond that a call is cheap beside them */
 
 /* Copies of constant size, which become one or two moves. */
 static __rte_always_inline void copy_4(u8 *to, const u8 *from)
@@ -46,7 +46,8 @@ static __rte_always_inline void copy_bytes(u8 *to, const u8 *from, size_t len)
 	size_t at;
 
 	if (unlikely(len > COPY_INLINE)) {
-		memcpy(to, from, len);
+		/* A guest may let what it sends and what it receives overlap. */
+		memmove(to, from, len);
 	} else if (likely(len >= 32)) {
 		for (at = 0; at < len - 32; at += 32)
 			copy_32(to + at, from + at);

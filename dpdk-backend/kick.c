@@ -29,15 +29,18 @@ bool kick_arm(struct lcore *lc, struct port *p)
 	struct session *s = session_of(p);
 	unsigned int i;
 
-	if (!s)
+	if (!s || !session_whole(s))
 		return true;
 	for (i = 0; i < s->ntx; i++) {
 		struct vqueue *q = s->tx[i];
 
 		if (port_owner(p, q->index / 2) != lc->index)
 			continue;
-		if (viola_ring_enable_kick(&q->ring) > 0)
+		if (viola_ring_enable_kick(&q->ring) > 0) {
+			vqueue_log_kick(s, q);
 			return false;
+		}
+		vqueue_log_kick(s, q);
 		/* A driver that is to be polled gives none. */
 		if (q->kickfd >= 0)
 			wait_for(lc, q->kickfd);
@@ -53,7 +56,7 @@ void kick_disarm(struct lcore *lc, struct port *p)
 	unsigned int i;
 	u64 count;
 
-	if (!s)
+	if (!s || !session_whole(s))
 		return;
 	for (i = 0; i < s->ntx; i++) {
 		struct vqueue *q = s->tx[i];
@@ -62,6 +65,7 @@ void kick_disarm(struct lcore *lc, struct port *p)
 		if (port_owner(p, q->index / 2) != lc->index)
 			continue;
 		viola_ring_disable_kick(&q->ring);
+		vqueue_log_kick(s, q);
 		/* NOWAIT: the front end may have read it, and may make reads wait. */
 		if (q->kickfd >= 0 && wait_ready(lc, q->kickfd) &&
 		    preadv2(q->kickfd, &iov, 1, -1, RWF_NOWAIT) < 0)

@@ -72,6 +72,7 @@ struct lcore {
 	struct rte_mbuf *mbuf[FRAME_BURST];
 	struct viola_seg seg[LCORE_SEGS];
 	struct viola_seg rx_seg[LCORE_SEGS];
+	u64 rx_gpa[LCORE_SEGS]; /* guest addresses of those, where a dirty log is kept */
 	struct offload_work work;
 } __rte_cache_aligned;
 

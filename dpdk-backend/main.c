@@ -23,6 +23,7 @@
 #include "dpdk-backend/counters.h"
 #include "dpdk-backend/fdb.h"
 #include "dpdk-backend/forward.h"
+#include "dpdk-backend/hole.h"
 #include "dpdk-backend/options.h"
 #include "dpdk-backend/inherit.h"
 #include "dpdk-backend/notify.h"
@@ -273,6 +274,8 @@ int main(int argc, char **argv)
 	sigaction(SIGINT, &action, NULL);
 	/* A front end that is gone while the library answers it. */
 	signal(SIGPIPE, SIG_IGN);
+	/* One that cuts short the file of its memory. */
+	hole_handle();
 	status = serve(&o, &allowed);
 	rte_eal_cleanup();
 	return status;

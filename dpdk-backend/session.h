@@ -10,9 +10,9 @@
  * what the library then knows, ring positions included.
  *
  * Nothing is in flight at a quiescent point: an lcore gives back each buffer it
- * took in the same round, in order. That is also why a back end that is killed
- * needs no in-flight log: the used index says which buffers are to be taken
- * again.
+ * took in the same round, in order. What a back end had in flight when it was
+ * killed is known to the next one by the used index of a split ring, and by the
+ * in-flight region where the front end keeps one.
  */
 #ifndef VIOLA_DPDK_SESSION_H
 #define VIOLA_DPDK_SESSION_H
@@ -20,6 +20,8 @@
 #include <rte_spinlock.h>
 #include <viola/ring.h>
 
+#include "dpdk-backend/dirty.h"
+#include "dpdk-backend/hole.h"
 #include "dpdk-backend/port.h"
 
 #define SESSION_PAIRS PORT_QUEUES
@@ -35,6 +37,9 @@ struct vqueue {
 	bool complained; /* the ring broke, and that was said */
 	u64 *in_flight;
 	struct viola_ring_record *record;
+	bool tracked; /* there is an in-flight region, which the ring keeps */
+	u16 logged; /* used index up to which the dirty log is marked */
+	struct dirty_ring at; /* where its parts are, for that log */
 } __rte_cache_aligned;
 
 /* Constant while published, apart from the queues' rings. */
@@ -43,6 +48,9 @@ struct session {
 	u64 features; /* negotiated */
 	u32 hdr_len; /* bytes of the virtio-net header: 10 or 12 */
 	bool mergeable;
+	bool torn; /* part of its memory is not the front end's any more: hole.h */
+	unsigned int holes; /* hole_count up to which that was looked at */
+	struct dirty_log log; /* being marked while LOG_ALL is set; else base is NULL */
 	u16 ntx, nrx;
 	struct vqueue *tx[SESSION_PAIRS]; /* the driver sends: we read */
 	struct vqueue *rx[SESSION_PAIRS]; /* the driver receives: we write */
@@ -80,6 +88,33 @@ void session_info(struct port *p, struct port_info *info);
 static inline struct session *session_of(const struct port *p)
 {
 	return __atomic_load_n(&p->session, __ATOMIC_ACQUIRE);
+}
+
+/* For session_whole(): looks at the mappings replaced since. */
+void session_look(struct session *s);
+
+/* Whether @s may be used: asked once per burst. */
+static inline bool session_whole(struct session *s)
+{
+	if (unlikely(s->holes != __atomic_load_n(&hole_count, __ATOMIC_ACQUIRE)))
+		session_look(s);
+	return likely(!s->torn);
+}
+
+/* After viola_ring_publish(): marks what it wrote where a log is kept. */
+static inline void vqueue_log_used(const struct session *s, struct vqueue *q)
+{
+	if (unlikely(s->log.base)) {
+		dirty_mark_used(&s->log, &q->at, &q->ring, q->logged);
+		q->logged = viola_ring_used_index(&q->ring);
+	}
+}
+
+/* After viola_ring_enable_kick() and the like. */
+static inline void vqueue_log_kick(const struct session *s, const struct vqueue *q)
+{
+	if (unlikely(s->log.base))
+		dirty_mark_kick(&s->log, &q->at, &q->ring);
 }
 
 extern const struct port_ops session_port_ops;

@@ -33,9 +33,11 @@ static void vqueue_broken(struct lcore *lc, const struct port *p, struct vqueue 
 }
 
 /* Shows what was pushed, and interrupts if the driver wants that. */
-static void vqueue_flush(struct lcore *lc, const struct port *p, struct vqueue *q)
+static void vqueue_flush(struct lcore *lc, const struct port *p, const struct session *s,
+			 struct vqueue *q)
 {
 	viola_ring_publish(&q->ring);
+	vqueue_log_used(s, q);
 	if (viola_ring_needs_call(&q->ring) && q->callfd >= 0) {
 		/* Full means that an interrupt is pending anyway. */
 		eventfd_write(q->callfd, 1);
@@ -123,7 +125,7 @@ static unsigned int vqueue_poll_any(struct lcore *lc, struct port *p, struct ses
 		port_input(lc, p, lc->frame, frames, pair, s->ntx);
 	for (i = 0; i < n; i++)
 		viola_ring_push(&q->ring, chain[i].id, 0);
-	vqueue_flush(lc, p, q);
+	vqueue_flush(lc, p, s, q);
 	return n;
 }
 
@@ -147,7 +149,7 @@ static unsigned int vqueue_poll(struct lcore *lc, struct port *p, struct session
 	if (likely(frames))
 		port_input(lc, p, lc->frame, frames, pair, s->ntx);
 	viola_ring_push_burst(&q->ring, buf, (unsigned int)n, VIOLA_BURST_OUT);
-	vqueue_flush(lc, p, q);
+	vqueue_flush(lc, p, s, q);
 	return (unsigned int)n;
 }
 
@@ -156,7 +158,7 @@ static unsigned int session_poll(struct lcore *lc, struct port *p)
 	struct session *s = lc->session[p->index];
 	unsigned int i, n = 0;
 
-	if (!s)
+	if (!s || unlikely(!session_whole(s)))
 		return 0;
 	for (i = 0; i < s->ntx; i++) {
 		unsigned int pair = s->tx[i]->index / 2;
@@ -188,7 +190,8 @@ enum rx_result {
 };
 
 /* Takes one buffer more into @b. */
-static inline enum rx_result batch_take(struct rx_batch *b, struct lcore *lc, struct vqueue *q)
+static inline enum rx_result batch_take(struct rx_batch *b, struct lcore *lc,
+					const struct session *s, struct vqueue *q)
 {
 	struct viola_chain *chain = &b->chain[b->n];
 	int ret;
@@ -196,7 +199,7 @@ static inline enum rx_result batch_take(struct rx_batch *b, struct lcore *lc, st
 	if (unlikely(b->n == BATCH_CHAINS))
 		return RX_FULL;
 	chain->seg = &lc->rx_seg[b->used];
-	chain->seg_gpa = NULL;
+	chain->seg_gpa = unlikely(s->log.base) ? &lc->rx_gpa[b->used] : NULL;
 	chain->seg_max = LCORE_SEGS - b->used;
 	ret = viola_ring_pop(&q->ring, chain);
 	if (likely(ret > 0)) {
@@ -222,7 +225,8 @@ static inline void copy_on(const struct viola_seg *to, u32 len, const struct vio
 		size_t part = min(to->len - to_off, (*at)->len - *off);
 
 		part = min(part, (size_t)len);
-		memcpy((u8 *)to->base + to_off, (const u8 *)(*at)->base + *off, part);
+		/* Both may be one guest's, and overlap. */
+		memmove((u8 *)to->base + to_off, (const u8 *)(*at)->base + *off, part);
 		to_off += part;
 		*off += part;
 		len -= (u32)part;
@@ -254,6 +258,16 @@ static __rte_always_inline void put_whole(u8 *to, const u8 *hdr, u32 hdr_len,
 	} while (unlikely(++seg != end));
 }
 
+/* @len bytes of @chain are written, and it is used. */
+static __rte_always_inline void chain_push(const struct session *s, struct vqueue *q,
+					   const struct viola_chain *chain, u32 len)
+{
+	if (unlikely(s->log.base))
+		dirty_mark_segs(&s->log, chain->seg + chain->nout, chain->seg_gpa + chain->nout,
+				chain->nin, len);
+	viola_ring_push(&q->ring, chain->id, len);
+}
+
 /* Puts @f into the buffers of @b, taking more where they do not suffice. */
 static inline enum rx_result batch_put(struct rx_batch *b, struct lcore *lc,
 				       const struct session *s, struct vqueue *q, struct frame *f)
@@ -266,7 +280,7 @@ static inline enum rx_result batch_put(struct rx_batch *b, struct lcore *lc,
 
 	while (room < total) {
 		if (end == b->n) {
-			enum rx_result ret = batch_take(b, lc, q);
+			enum rx_result ret = batch_take(b, lc, s, q);
 
 			if (unlikely(ret != RX_DONE))
 				return ret;
@@ -291,7 +305,7 @@ static inline enum rx_result batch_put(struct rx_batch *b, struct lcore *lc,
 
 		if (likely(chain->seg[chain->nout].len >= total)) {
 			put_whole(chain->seg[chain->nout].base, hdr, s->hdr_len, f);
-			viola_ring_push(&q->ring, chain->id, total);
+			chain_push(s, q, chain, total);
 			b->next = end;
 			return RX_DONE;
 		}
@@ -304,19 +318,20 @@ static inline enum rx_result batch_put(struct rx_batch *b, struct lcore *lc,
 		u32 part = min(chain->in_len, left);
 
 		copy_on(chain->seg + chain->nout, part, &at, &off);
-		viola_ring_push(&q->ring, chain->id, part);
+		chain_push(s, q, chain, part);
 		left -= part;
 	}
 	b->next = end;
 	return RX_DONE;
 }
 
-static void batch_begin(struct rx_batch *b, struct lcore *lc, struct vqueue *q, unsigned int want)
+static void batch_begin(struct rx_batch *b, struct lcore *lc, const struct session *s,
+			struct vqueue *q, unsigned int want)
 {
 	b->next = 0;
 	b->n = 0;
 	b->used = 0;
-	while (want-- && batch_take(b, lc, q) == RX_DONE)
+	while (want-- && batch_take(b, lc, s, q) == RX_DONE)
 		;
 }
 
@@ -368,7 +383,7 @@ static inline void batch_deliver(struct rx_batch *b, struct lcore *lc, struct po
 
 	if (unlikely(ret == RX_FULL)) {
 		batch_end(b, q);
-		batch_begin(b, lc, q, 0);
+		batch_begin(b, lc, s, q, 0);
 		ret = batch_put(b, lc, s, q, f);
 		if (ret == RX_FULL)
 			batch_waste(b, q);
@@ -424,13 +439,14 @@ static void vqueue_output(struct lcore *lc, struct port *p, struct session *s, s
 
 	if (locked)
 		rte_spinlock_lock(&q->lock);
-	done = burst_deliver(lc, s, q, f, n, &qc->tx_bytes);
+	/* Bursts mark nothing in a log. */
+	done = likely(!s->log.base) ? burst_deliver(lc, s, q, f, n, &qc->tx_bytes) : 0;
 	qc->tx_frames += done;
 	if (likely(done == n))
 		goto flush;
 	for (i = done; i < n; i++)
 		longest = max(longest, f[i]->len);
-	batch_begin(&b, lc, q, longest <= BATCH_SMALL ? n - done : 0);
+	batch_begin(&b, lc, s, q, longest <= BATCH_SMALL ? n - done : 0);
 	for (i = done; i < n; i++) {
 		if (likely(frame_plain(f[i]) || offload_accepted(f[i], s->features)))
 			batch_deliver(&b, lc, p, s, q, f[i]);
@@ -439,7 +455,7 @@ static void vqueue_output(struct lcore *lc, struct port *p, struct session *s, s
 	}
 	batch_end(&b, q);
 flush:
-	vqueue_flush(lc, p, q);
+	vqueue_flush(lc, p, s, q);
 	if (locked)
 		rte_spinlock_unlock(&q->lock);
 }
@@ -475,7 +491,7 @@ static void session_output(struct lcore *lc, struct port *p, struct frame **f, u
 {
 	struct session *s = lc->session[p->index];
 
-	if (unlikely(!s || !s->nrx)) {
+	if (unlikely(!s || !s->nrx || !session_whole(s))) {
 		port_counters(lc, p)->tx_down += n;
 		return;
 	}

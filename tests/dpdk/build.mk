@@ -2,6 +2,9 @@
 # The front ends that tests and benchmark of viola-dpdk drive; dpdk-backend/build.mk, read
 # before, knows whether DPDK is here.
 
+unit-tests += test-dirty
+test-dirty-src := tests/unit/test-dirty.c tests/unit/model-driver.c
+
 ifneq ($(dpdk-libs),)
 programs += viola-test-frontend
 viola-test-frontend-src := tests/dpdk/frontend.c tests/dpdk/stream.c tests/dpdk/segments.c \
@@ -14,4 +17,18 @@ programs += viola-test-load
 viola-test-load-src := $(wildcard tests/bench/dpdk/*.c) tools/lib/number.c tools/guest/hdr.c
 viola-test-load-cflags := -O3 $(dpdk-cflags)
 viola-test-load-libs := $(dpdk-libs)
+
+# A front end without DPDK, correct or hostile.
+programs += viola-test-peer
+viola-test-peer-src := $(wildcard tests/dpdk/peer*.c) tests/unit/model-driver.c tools/lib/number.c
+viola-test-peer-cflags := -O1 $(sanitize)
+viola-test-peer-ldflags := $(sanitize)
+
+# The same back end, to be met by hostile front ends: AddressSanitizer and UBSan see what a
+# test would not.
+programs += viola-test-dpdk-asan
+viola-test-dpdk-asan-src := $(viola-dpdk-src)
+viola-test-dpdk-asan-cflags := -O1 $(sanitize) $(dpdk-cflags)
+viola-test-dpdk-asan-ldflags := $(sanitize)
+viola-test-dpdk-asan-libs := $(viola-dpdk-libs)
 endif
