@@ -21,3 +21,8 @@ programs: no-dpdk
 no-dpdk:
 	@echo '  NOTE    viola-dpdk is not built: no libdpdk of 22.11 or newer (libdpdk-dev)'
 endif
+
+# What needs no DPDK is tested without.
+unit-tests += test-fdb
+test-fdb-src := tests/unit/test-fdb.c dpdk-backend/fdb.c
+test-fdb-libs := -lpthread
