@@ -17,10 +17,12 @@ static const struct {
 } fields[] = {
 #define FIELD(f) { #f, offsetof(struct counters, f) }
 	FIELD(rx_frames),  FIELD(rx_bytes),	FIELD(rx_invalid),
+	FIELD(rx_mtu), FIELD(rx_limited), FIELD(rx_storm), FIELD(rx_filtered),
+	FIELD(addr_moved), FIELD(addr_refused),
 	FIELD(tx_frames),  FIELD(tx_bytes),	FIELD(tx_no_buffer),
-	FIELD(tx_too_long), FIELD(tx_down),	FIELD(tx_offload),
-	FIELD(csum_finished), FIELD(gso_finished), FIELD(calls),
-	FIELD(broken),
+	FIELD(tx_too_long), FIELD(tx_mtu), FIELD(tx_limited), FIELD(tx_down),
+	FIELD(tx_offload), FIELD(csum_finished), FIELD(gso_finished),
+	FIELD(announced), FIELD(calls), FIELD(broken),
 #undef FIELD
 };
 

@@ -6,6 +6,17 @@
 const struct forward_mode *forward;
 u32 forward_source_len = 60;
 
+_Static_assert(PORT_MAX <= FDB_PORTS, "the table knows all ports");
+
+/* An address for frames made here, as if by @p: locally administered. */
+static void port_address(const struct port *p, u8 *mac)
+{
+	static const u8 prefix[5] = { 0x02, 'v', 'i', 'o', 0 };
+
+	memcpy(mac, prefix, sizeof(prefix));
+	mac[5] = (u8)p->index;
+}
+
 static void forward_all(struct lcore *lc, struct port *to, struct frame *f, unsigned int n,
 			unsigned int queue)
 {
@@ -14,24 +25,28 @@ static void forward_all(struct lcore *lc, struct port *to, struct frame *f, unsi
 
 	for (i = 0; i < n; i++)
 		list[i] = &f[i];
-	to->ops->output(lc, to, list, n, queue, true);
+	port_output(lc, to, list, n, queue, true);
 }
 
 static void reflect_input(struct lcore *lc, struct port *from, struct frame *f, unsigned int n,
 			  unsigned int queue)
 {
 	unsigned int i;
+	u8 own[6];
 
+	port_address(from, own);
 	for (i = 0; i < n; i++)
-		frame_swap(&f[i]);
+		frame_return(&f[i], own);
 	forward_all(lc, from, f, n, queue);
 }
 
 static void patch_input(struct lcore *lc, struct port *from, struct frame *f, unsigned int n,
 			unsigned int queue)
 {
-	if (from->peer)
+	if (likely(from->peer))
 		forward_all(lc, from->peer, f, n, queue);
+	else
+		port_counters(lc, from)->rx_filtered += n;
 }
 
 static void sink_input(struct lcore *lc, struct port *from, struct frame *f, unsigned int n,
@@ -39,17 +54,19 @@ static void sink_input(struct lcore *lc, struct port *from, struct frame *f, uns
 {
 }
 
-/* Frames to the broadcast address that say, in order, how many were before. */
-static void source_generate(struct lcore *lc, struct port *to)
+/* Frames to the broadcast address that say how many were made for @to before. */
+static unsigned int source_generate(struct lcore *lc, struct port *to)
 {
 	static const u8 blank[2048];
 	u32 tail = forward_source_len - FRAME_HEAD;
 	struct frame *list[FRAME_BURST];
-	unsigned int i;
+	struct counters *c = port_counters(lc, to);
+	u64 before = c->tx_frames;
+	unsigned int i, n = filter_allowance(to, FRAME_BURST, forward_source_len);
 
-	for (i = 0; i < FRAME_BURST; i++) {
+	for (i = 0; i < n; i++) {
 		struct frame *f = &lc->frame[i];
-		__le32 number = cpu_to_le32(lc->flood + i);
+		__le32 number = cpu_to_le32(lc->source[to->index] + i);
 
 		f->seg = &lc->seg[4 * i + 2];
 		f->seg[0] = (struct viola_seg){ f->head, FRAME_HEAD };
@@ -59,21 +76,58 @@ static void source_generate(struct lcore *lc, struct port *to)
 		f->mbuf = NULL;
 		memset(&f->offload, 0, sizeof(f->offload));
 		memset(f->head, 0xff, 6);
-		memcpy(f->head + 6, "\x02vio\0", 5);
-		f->head[11] = (u8)to->index;
+		port_address(to, f->head + 6);
 		/* EtherType for local experiments, IEEE 802 */
 		f->head[12] = 0x88;
 		f->head[13] = 0xb5;
 		memcpy(f->head + 14, &number, 4);
 		list[i] = f;
 	}
-	lc->flood += FRAME_BURST;
-	to->ops->output(lc, to, list, FRAME_BURST, 0, true);
+	lc->source[to->index] += n;
+	/* One flow: in one queue. The rate is paid already. */
+	lc->from_queues = 1;
+	if (n)
+		to->ops->output(lc, to, list, n, 0, true);
+	return (unsigned int)(c->tx_frames - before);
 }
+
+/* --- switch --------------------------------------------------------------------- */
+
+#define FDB_NOWHERE (-2) /* of a frame that the switch keeps */
 
 static bool switch_allowed(const struct port *from, const struct port *to)
 {
 	return from != to && !(from->isolated && to->isolated);
+}
+
+/* Addresses between neighbours that no bridge passes on (IEEE 802.1Q, 8.6.3). */
+static bool switch_reserved(const u8 *mac)
+{
+	static const u8 prefix[5] = { 0x01, 0x80, 0xc2, 0x00, 0x00 };
+
+	return !memcmp(mac, prefix, sizeof(prefix)) && mac[5] < 16;
+}
+
+/* Where @f goes: a port, FDB_UNKNOWN for all, or FDB_NOWHERE. */
+static int switch_port(struct lcore *lc, const struct port *from, const struct frame *f, u16 vlan)
+{
+	struct counters *c = port_counters(lc, from);
+
+	switch (fdb_learn(f->head + 6, vlan, from->index, lc->now)) {
+	case FDB_KNOWN:
+	case FDB_NEW:
+		break;
+	case FDB_MOVED:
+		c->addr_moved++;
+		break;
+	case FDB_REFUSED:
+	case FDB_HELD:
+		c->addr_refused++;
+		break;
+	}
+	if (likely(!(f->head[0] & 1)))
+		return fdb_find(f->head, vlan, lc->now);
+	return switch_reserved(f->head) ? FDB_NOWHERE : FDB_UNKNOWN;
 }
 
 static void switch_flood(struct lcore *lc, struct port *from, struct frame **list, unsigned int n,
@@ -81,9 +135,12 @@ static void switch_flood(struct lcore *lc, struct port *from, struct frame **lis
 {
 	unsigned int i;
 
+	n = filter_flood(lc, from, list, n);
+	if (!n)
+		return;
 	for (i = 0; i < port_count; i++)
 		if (switch_allowed(from, &ports[i]) && ports[i].ops->up(&ports[i]))
-			ports[i].ops->output(lc, &ports[i], list, n, queue, false);
+			port_output(lc, &ports[i], list, n, queue, false);
 }
 
 /*
@@ -96,19 +153,17 @@ static void switch_input(struct lcore *lc, struct port *from, struct frame *f, u
 {
 	struct frame *list[FRAME_BURST];
 	int to[FRAME_BURST];
-	u64 left = n == 64 ? ~0ull : (1ull << n) - 1;
+	u64 left = (1ull << n) - 1;
 	unsigned int i;
 
 	for (i = 0; i < n; i++) {
 		u16 vlan = frame_vlan(&f[i]);
 
 		/* Most bursts are of one flow: look once. */
-		if (i && vlan == frame_vlan(&f[i - 1]) && !memcmp(f[i].head, f[i - 1].head, 12)) {
+		if (i && vlan == frame_vlan(&f[i - 1]) && !memcmp(f[i].head, f[i - 1].head, 12))
 			to[i] = to[i - 1];
-			continue;
-		}
-		fdb_learn(f[i].head + 6, vlan, from->index, lc->now);
-		to[i] = f[i].head[0] & 1 ? FDB_UNKNOWN : fdb_find(f[i].head, vlan, lc->now);
+		else
+			to[i] = switch_port(lc, from, &f[i], vlan);
 	}
 	while (left) {
 		unsigned int first = (unsigned int)__builtin_ctzll(left), count = 0;
@@ -122,15 +177,19 @@ static void switch_input(struct lcore *lc, struct port *from, struct frame *f, u
 		}
 		if (port == FDB_UNKNOWN)
 			switch_flood(lc, from, list, count, queue);
-		else if (switch_allowed(from, &ports[port]))
-			ports[port].ops->output(lc, &ports[port], list, count, queue, true);
+		else if (port != FDB_NOWHERE && switch_allowed(from, &ports[port]))
+			port_output(lc, &ports[port], list, count, queue, true);
+		else
+			port_counters(lc, from)->rx_filtered += count;
 	}
 }
 
+_Static_assert(FRAME_BURST < 64, "a burst is a mask");
+
 static const struct forward_mode modes[] = {
 	{ .name = "reflect", .input = reflect_input },
-	{ .name = "patch", .input = patch_input },
-	{ .name = "switch", .input = switch_input },
+	{ .name = "patch", .input = patch_input, .passive = true },
+	{ .name = "switch", .input = switch_input, .passive = true },
 	{ .name = "source", .input = sink_input, .generate = source_generate },
 	{ .name = "sink", .input = sink_input },
 };

@@ -19,13 +19,14 @@ struct rte_mbuf;
 #define FRAME_MIN 14u /* an Ethernet header */
 #define FRAME_MAX (65535u + 18u) /* largest IP packet, with a VLAN tag */
 #define FRAME_HEAD 18u /* Ethernet header with VLAN tag */
+#define FRAME_LOOK 20u /* bytes of a frame that are loaded: as far as a second tag */
 
 /* Offload fields, in host order, checked by offload_check(). */
 struct frame_offload {
 	u8 flags; /* 0 or VIRTIO_NET_HDR_F_NEEDS_CSUM */
 	u8 gso_type; /* VIRTIO_NET_HDR_GSO_*, perhaps with _ECN */
 	u16 hdr_len; /* bytes, a hint */
-	u16 gso_size; /* bytes of payload in a segment */
+	u16 gso_size; /* bytes of payload in a segment, 0 without gso_type */
 	u16 csum_start, csum_offset; /* bytes into the frame */
 };
 
@@ -39,7 +40,7 @@ struct frame {
 	u32 len; /* bytes in all pieces, FRAME_MIN to FRAME_MAX */
 	struct frame_offload offload;
 	struct rte_mbuf *mbuf; /* what the pieces lie in, ours to free, or NULL */
-	u8 head[20]; /* the first min(len, FRAME_HEAD) bytes, loaded once */
+	u8 head[FRAME_LOOK]; /* the first min(len, FRAME_LOOK) bytes, loaded once */
 };
 
 static inline bool frame_plain(const struct frame *f)
@@ -70,12 +71,35 @@ static inline void frame_trim(struct frame *f, u32 len)
 	}
 }
 
-/* Exchanges destination and source address. */
-static inline void frame_swap(struct frame *f)
+/* Bytes in front of what the MTU counts: Ethernet header and at most two tags. */
+static inline u32 frame_l2_len(const struct frame *f)
+{
+	u32 at = 12;
+
+	while (at < 20 && f->len >= at + 6 &&
+	       ((f->head[at] == 0x81 && !f->head[at + 1]) ||
+		(f->head[at] == 0x88 && f->head[at + 1] == 0xa8)))
+		at += 4;
+	return at + 2;
+}
+
+/* Frames that @f is once it is cut into segments, at least 1. */
+static inline u32 frame_count(const struct frame *f)
+{
+	u32 size = f->offload.gso_size;
+
+	return size ? (f->len + size - 1) / size : 1;
+}
+
+/*
+ * Makes @f a frame back to its sender: from whom it was to, or from @own where
+ * that is a group, which sends nothing.
+ */
+static inline void frame_return(struct frame *f, const u8 *own)
 {
 	u8 mac[6];
 
-	memcpy(mac, f->head, 6);
+	memcpy(mac, unlikely(f->head[0] & 1) ? own : f->head, 6);
 	memcpy(f->head, f->head + 6, 6);
 	memcpy(f->head + 6, mac, 6);
 	frame_trim(f, 12);

@@ -10,6 +10,7 @@
 #include <rte_malloc.h>
 #include <rte_rcu_qsbr.h>
 
+#include "dpdk-backend/announce.h"
 #include "dpdk-backend/forward.h"
 #include "dpdk-backend/session.h"
 
@@ -55,7 +56,9 @@ static unsigned int lcore_round(struct lcore *lc)
 
 		n += p->ops->poll(lc, p);
 		if (forward->generate && port_owner(p, 0) == lc->index && p->ops->up(p))
-			forward->generate(lc, p);
+			n += forward->generate(lc, p);
+		if (unlikely(READ_ONCE(p->announce)) && port_owner(p, 0) == lc->index)
+			announce_send(lc, p);
 	}
 	return n;
 }

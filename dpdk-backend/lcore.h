@@ -22,12 +22,18 @@ struct session;
 struct counters {
 	u64 rx_frames, rx_bytes;
 	u64 rx_invalid; /* short, long, or offload fields that lie */
+	u64 rx_mtu, rx_limited; /* dropped: longer than the MTU; above the rate */
+	u64 rx_storm; /* not flooded: above the rate for that */
+	u64 rx_filtered; /* dropped by the mode: nowhere to go */
+	u64 addr_moved, addr_refused; /* frames whose sender moved, or was not learnt */
 	u64 tx_frames, tx_bytes;
 	u64 tx_no_buffer; /* dropped: no room in the ring or the device */
 	u64 tx_too_long; /* dropped: no buffer holds it */
+	u64 tx_mtu, tx_limited; /* dropped: longer than the MTU; above the rate */
 	u64 tx_down; /* dropped: nobody is connected */
 	u64 tx_offload; /* dropped: offload that could not be finished */
 	u64 csum_finished, gso_finished; /* frames finished in software */
+	u64 announced; /* RARP frames made for a front end that moved here */
 	u64 calls; /* interrupts sent */
 	u64 broken; /* queues that broke */
 } __rte_cache_aligned;
@@ -38,7 +44,8 @@ struct lcore {
 	unsigned int index; /* 0 … lcores - 1 */
 	u32 now; /* seconds since the start, coarse */
 	struct session *session[PORT_MAX]; /* published ones as of this round */
-	u32 flood; /* mode source: numbers the frames */
+	unsigned int from_queues; /* sending queues of the port whose burst this is */
+	u32 source[PORT_MAX]; /* mode source: number of the next frame */
 	/* Rounds that moved frames, and how long they took by the TSC. */
 	u64 busy_rounds, busy_cycles;
 	struct counters counters[PORT_MAX];

@@ -8,6 +8,7 @@
 
 #include "dpdk-backend/forward.h"
 #include "dpdk-backend/session.h"
+#include "dpdk-backend/setting.h"
 #include "dpdk-backend/uplink.h"
 #include "tools/lib/number.h"
 
@@ -16,11 +17,15 @@ static const char help[] =
 	"Serves vhost-user front ends (virtual machines, DPDK's virtio_user) and forwards\n"
 	"their frames between each other and Ethernet devices, polling.\n"
 	"\n"
-	"  --port PATH[,client][,isolated]  a vhost-user port: listens at PATH, or connects there\n"
+	"  --port PATH[,client][,SETTING...]  a vhost-user port: listens at PATH, or connects there\n"
 	"  --socket-path PATH          the same as --port PATH\n"
-	"  --uplink DEVICE[,ARG...]    a port that is an Ethernet device, as EAL names it:\n"
-	"                              net_tap0,iface=tap0  net_null0  0000:01:00.0\n"
+	"  --uplink DEVICE[,ARG...][,SETTING...]  a port that is an Ethernet device, as EAL\n"
+	"                              names it: net_tap0,iface=tap0  net_null0  0000:01:00.0\n"
+	"  SETTING is                  isolated  rate=BITS pps=FRAMES (from the port, a second)\n"
+	"                              rate-to=BITS pps-to=FRAMES (to it)  storm=FRAMES (flooded)\n"
+	"                              burst=MS  mtu=BYTES  addresses=N (learnt); 10G, 5k, 64\n"
 	"  --forward MODE              reflect (default), switch, patch[=A:B,...], source, sink\n"
+	"  --mtu BYTES                 of ports that have no mtu= of their own\n"
 	"  --cores LIST                CPUs that poll: 1 or 1,2 or 2-3 (default 0)\n"
 	"  --ageing SECONDS            switch: forget silent addresses (default 300)\n"
 	"  --frame-size BYTES          source: with FCS, 64 to 1518 (default 64)\n"
@@ -43,6 +48,7 @@ enum {
 	OPT_UPLINK,
 	OPT_FORWARD,
 	OPT_CORES,
+	OPT_MTU,
 	OPT_AGEING,
 	OPT_FRAME,
 	OPT_IDLE,
@@ -67,6 +73,7 @@ static const struct option options[] = {
 	{ "uplink", required_argument, NULL, OPT_UPLINK },
 	{ "forward", required_argument, NULL, OPT_FORWARD },
 	{ "cores", required_argument, NULL, OPT_CORES },
+	{ "mtu", required_argument, NULL, OPT_MTU },
 	{ "ageing", required_argument, NULL, OPT_AGEING },
 	{ "frame-size", required_argument, NULL, OPT_FRAME },
 	{ "idle-sleep", required_argument, NULL, OPT_IDLE },
@@ -101,8 +108,8 @@ __attribute__((format(printf, 1, 2))) static enum options_result wrong(const cha
 static enum options_result add_port(const struct port_ops *ops, char *name, char *args)
 {
 	struct port *p = &ports[port_count];
+	char *arg, why[256];
 	unsigned int i;
-	char *arg;
 
 	if (port_count == PORT_MAX)
 		return wrong("%s is one port too many: %d is the most; start another viola-dpdk",
@@ -113,17 +120,50 @@ static enum options_result add_port(const struct port_ops *ops, char *name, char
 		if (!strcmp(ports[i].name, name))
 			return wrong("%s is given twice; each port needs its own", name);
 	*p = (struct port){ .ops = ops, .index = port_count, .name = name };
+	setting_defaults(p);
 	while ((arg = strsep(&args, ","))) {
-		if (!strcmp(arg, "client"))
+		int ret = setting_apply(p, arg, why, sizeof(why));
+
+		if (ret < 0)
+			return wrong("%s", why);
+		if (!ret && !strcmp(arg, "client"))
 			p->client = true;
-		else if (!strcmp(arg, "isolated"))
-			p->isolated = true;
-		else
-			return wrong("--port %s: unknown \"%s\"; there are client and isolated",
+		else if (!ret)
+			return wrong("--port %s: unknown \"%s\"; there are client, " SETTING_NAMES,
 				     name, arg);
 	}
 	port_count++;
 	return OPTIONS_RUN;
+}
+
+/* A device: what of its arguments are settings of the port, EAL does not see. */
+static enum options_result add_uplink(char *device)
+{
+	enum options_result ret = add_port(&uplink_port_ops, device, NULL);
+	struct port *p = &ports[port_count - 1];
+	char *at = strchr(device, ','), why[256];
+
+	while (ret == OPTIONS_RUN && at) {
+		char *arg = at + 1, *next = strchr(arg, ',');
+		int taken;
+
+		if (next)
+			*next = 0;
+		taken = setting_apply(p, arg, why, sizeof(why));
+		if (taken < 0)
+			return wrong("%s", why);
+		if (next)
+			*next = ',';
+		if (!taken)
+			at = next;
+		else if (next)
+			memmove(at, next, strlen(next) + 1);
+		else
+			*at = 0;
+		if (taken && !next)
+			break;
+	}
+	return ret;
 }
 
 /* Fills in the peers of "A:B,C:D", or pairs ports in order if @pairs is NULL. */
@@ -189,7 +229,7 @@ enum options_result options_parse(struct options *o, int argc, char **argv)
 {
 	enum options_result ret = OPTIONS_RUN;
 	const char *mode = "reflect";
-	unsigned int frame = 64;
+	unsigned int frame = 64, mtu = 0, i;
 	char *rest;
 	int opt;
 
@@ -206,7 +246,7 @@ enum options_result options_parse(struct options *o, int argc, char **argv)
 			ret = add_port(&session_port_ops, optarg, NULL);
 			break;
 		case OPT_UPLINK:
-			ret = add_port(&uplink_port_ops, optarg, NULL);
+			ret = add_uplink(optarg);
 			break;
 		case OPT_FORWARD:
 			mode = optarg;
@@ -215,6 +255,9 @@ enum options_result options_parse(struct options *o, int argc, char **argv)
 			o->cores = optarg;
 			if (!*optarg || strspn(optarg, "0123456789,-") != strlen(optarg))
 				ret = wrong("--cores %s: give CPUs as in 1,3-4", optarg);
+			break;
+		case OPT_MTU:
+			ret = set_number("mtu", MTU_MIN, MTU_MAX, &mtu);
 			break;
 		case OPT_AGEING:
 			ret = set_number("ageing", 1, 1000000, &o->ageing);
@@ -276,6 +319,11 @@ enum options_result options_parse(struct options *o, int argc, char **argv)
 		return wrong("\"%s\" is no option; EAL's options come after --", argv[optind]);
 	if (!port_count)
 		return wrong("there is no port; give --port PATH or --uplink DEVICE");
+	for (i = 0; i < port_count; i++) {
+		if (!ports[i].mtu)
+			ports[i].mtu = mtu;
+		filter_update(&ports[i]);
+	}
 	o->eal = argv + optind;
 	o->neal = argc - optind;
 	forward_source_len = frame - 4;

@@ -6,9 +6,13 @@
 #include <rte_spinlock.h>
 
 #include "dpdk-backend/lcore.h"
+#include "dpdk-backend/rate.h"
 
 struct port;
 struct session;
+
+/* Rates of a port: of what comes from it, what goes to it, what of it is flooded. */
+enum port_limit { LIMIT_FROM, LIMIT_TO, LIMIT_FLOOD, PORT_LIMITS };
 
 /* What differs between kinds of ports. */
 struct port_ops {
@@ -41,6 +45,15 @@ struct port {
 	u16 ethdev;
 	u16 rx_queues, tx_queues;
 	rte_spinlock_t *tx_lock; /* one per queue, where lcores share one; or NULL */
+	u64 tx_offloads; /* RTE_ETH_TX_OFFLOAD_*: what is left to the device */
+	bool link_down; /* written by the device's interrupt */
+
+	/* What it lets through, see filter.h; read by lcores, changed rarely. */
+	bool filter_in, filter_out; /* whether a burst needs a closer look at all */
+	u32 mtu; /* bytes behind the Ethernet header and tags; 0: any */
+	struct rate limit[PORT_LIMITS];
+
+	u64 announce; /* see announce.h */
 } __rte_cache_aligned;
 
 extern struct port ports[PORT_MAX];

@@ -160,7 +160,7 @@ static unsigned int uplink_poll(struct lcore *lc, struct port *p)
 		}
 		c->rx_frames += frames;
 		if (frames)
-			forward->input(lc, p, lc->frame, frames, queue);
+			port_input(lc, p, lc->frame, frames, queue, p->rx_queues);
 		/* A port that took a buffer over has said so. */
 		for (i = 0; i < frames; i++)
 			if (lc->frame[i].mbuf)

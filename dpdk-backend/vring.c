@@ -3,8 +3,9 @@
  * Frames between lcores and the rings of a session.
  *
  * A sending queue is polled by one lcore, port_owner() of its pair. A receiving
- * queue is written by any lcore that has frames for the port: with as many
- * queues as lcores each lcore has its own, with fewer they take the queue's lock.
+ * queue is written by any lcore that has frames for the port and holds the queue's
+ * lock. Frames of a sender that has as many queues stay apart, so that with as many
+ * queues as lcores each lcore has its own; else frames are spread by flow.
  */
 #include <errno.h>
 #include <linux/virtio_net.h>
@@ -13,6 +14,7 @@
 #include <sys/eventfd.h>
 
 #include "dpdk-backend/burst.h"
+#include "dpdk-backend/flow.h"
 #include "dpdk-backend/forward.h"
 #include "dpdk-backend/session.h"
 
@@ -117,7 +119,7 @@ static unsigned int vqueue_poll_any(struct lcore *lc, struct port *p, struct ses
 	c->rx_frames += frames;
 	c->rx_bytes += bytes;
 	if (frames)
-		forward->input(lc, p, lc->frame, frames, pair);
+		port_input(lc, p, lc->frame, frames, pair, s->ntx);
 	for (i = 0; i < n; i++)
 		viola_ring_push(&q->ring, chain[i].id, 0);
 	vqueue_flush(lc, p, q);
@@ -141,7 +143,7 @@ static unsigned int vqueue_poll(struct lcore *lc, struct port *p, struct session
 	c->rx_frames += frames;
 	c->rx_invalid += (unsigned int)n - frames;
 	if (likely(frames))
-		forward->input(lc, p, lc->frame, frames, pair);
+		port_input(lc, p, lc->frame, frames, pair, s->ntx);
 	viola_ring_push_burst(&q->ring, buf, (unsigned int)n, VIOLA_BURST_OUT);
 	vqueue_flush(lc, p, q);
 	return (unsigned int)n;
@@ -405,36 +407,31 @@ static void batch_finish(struct rx_batch *b, struct lcore *lc, struct port *p, s
 		batch_deliver(b, lc, p, s, q, out);
 }
 
-/* The receiving queue for frames of queue @queue, and whether it needs its lock. */
+/*
+ * The receiving queue for frames of the sender's queue @queue. The queues
+ * lcore_index, lcore_index + lcore_count, … are this lcore's if there are enough.
+ */
 static inline struct vqueue *rx_queue(const struct lcore *lc, const struct session *s,
-				      unsigned int queue, bool *locked)
+				      unsigned int queue)
 {
 	unsigned int own;
 
-	*locked = s->nrx < lcore_count;
-	if (*locked)
+	if (s->nrx < lcore_count)
 		return s->rx[queue % s->nrx];
-	/* The queues lcore_index, lcore_index + lcore_count, … are this lcore's. */
 	own = (s->nrx - lc->index + lcore_count - 1) / lcore_count;
 	return s->rx[lc->index + lcore_count * (queue / lcore_count % own)];
 }
 
-static void session_output(struct lcore *lc, struct port *p, struct frame **f, unsigned int n,
-			   unsigned int queue, bool last)
+static void vqueue_output(struct lcore *lc, struct port *p, struct session *s, struct vqueue *q,
+			  struct frame **f, unsigned int n)
 {
 	struct counters *c = port_counters(lc, p);
-	struct session *s = lc->session[p->index];
+	/* Free of charge where, as is the rule, no other lcore writes to the queue. */
+	bool locked = lcore_count > 1;
 	struct rx_batch b;
-	struct vqueue *q;
 	unsigned int i, done;
 	u32 longest = 0;
-	bool locked;
 
-	if (unlikely(!s || !s->nrx)) {
-		c->tx_down += n;
-		return;
-	}
-	q = rx_queue(lc, s, queue, &locked);
 	if (locked)
 		rte_spinlock_lock(&q->lock);
 	done = burst_deliver(lc, s, q, f, n, &c->tx_bytes);
@@ -455,6 +452,47 @@ flush:
 	vqueue_flush(lc, p, q);
 	if (locked)
 		rte_spinlock_unlock(&q->lock);
+}
+
+/* To a port with more queues than the sender: by flow, each of which keeps its order. */
+static void session_spread(struct lcore *lc, struct port *p, struct session *s, struct frame **f,
+			   unsigned int n)
+{
+	u32 left = (u32)((1ull << n) - 1);
+	struct frame *list[FRAME_BURST];
+	u16 to[FRAME_BURST];
+	unsigned int i;
+
+	for (i = 0; i < n; i++)
+		to[i] = (u16)(flow_hash(f[i]) % s->nrx);
+	while (left) {
+		unsigned int first = (unsigned int)__builtin_ctz(left), count = 0;
+
+		for (i = first; i < n; i++) {
+			if (left >> i & 1 && to[i] == to[first]) {
+				list[count++] = f[i];
+				left &= ~(1u << i);
+			}
+		}
+		vqueue_output(lc, p, s, s->rx[to[first]], list, count);
+	}
+}
+
+_Static_assert(FRAME_BURST <= 32, "a burst is a mask");
+
+static void session_output(struct lcore *lc, struct port *p, struct frame **f, unsigned int n,
+			   unsigned int queue, bool last)
+{
+	struct session *s = lc->session[p->index];
+
+	if (unlikely(!s || !s->nrx)) {
+		port_counters(lc, p)->tx_down += n;
+		return;
+	}
+	if (unlikely(s->nrx > lc->from_queues))
+		session_spread(lc, p, s, f, n);
+	else
+		vqueue_output(lc, p, s, rx_queue(lc, s, queue), f, n);
 }
 
 static bool session_up(const struct port *p)
