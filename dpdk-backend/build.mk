@@ -23,9 +23,10 @@ no-dpdk:
 endif
 
 # What needs no DPDK is tested without.
-unit-tests += test-fdb test-rate test-flow
+unit-tests += test-fdb test-rate test-flow test-offload
 test-fdb-src := tests/unit/test-fdb.c dpdk-backend/fdb.c
 test-fdb-libs := -lpthread
 test-rate-src := tests/unit/test-rate.c dpdk-backend/rate.c tools/lib/number.c
 test-rate-libs := -lpthread
 test-flow-src := tests/unit/test-flow.c dpdk-backend/flow.c
+test-offload-src := tests/unit/test-offload.c dpdk-backend/offload.c

@@ -111,8 +111,11 @@ static __rte_always_inline unsigned int burst_frames(struct lcore *lc, const str
 	return frames;
 }
 
-/* The header of a frame without offloads, in one buffer (virtio 1.2, 5.1.6.4.1). */
-static __rte_always_inline void burst_header(u8 *to, u32 hdr_len)
+/*
+ * The header of a frame in one buffer of which nothing is to be done, with what is
+ * known of its checksum (virtio 1.2, 5.1.6.4.1).
+ */
+static __rte_always_inline void burst_header(u8 *to, u32 hdr_len, u8 flags)
 {
 	static const u8 header[12] = { [10] = 1 };
 
@@ -122,6 +125,7 @@ static __rte_always_inline void burst_header(u8 *to, u32 hdr_len)
 	} else {
 		memset(to, 0, 10);
 	}
+	to[0] = flags;
 }
 
 /* Asks for all of a large frame, and for the room it goes to, while another is copied. */
@@ -139,7 +143,7 @@ static __rte_always_inline void burst_ahead(const struct frame *f, const struct 
 }
 
 /*
- * Delivers frames from @f on, as far as they are plain and each fits the next
+ * Delivers frames from @f on, as far as they are finished and each fits the next
  * buffer, if that is a plain one. Returns how many; not yet visible to the driver.
  */
 static __rte_always_inline unsigned int burst_deliver(struct lcore *lc, const struct session *s,
@@ -148,6 +152,7 @@ static __rte_always_inline unsigned int burst_deliver(struct lcore *lc, const st
 {
 	struct viola_buf buf[FRAME_BURST];
 	int got = viola_ring_pop_burst(&q->ring, buf, n, VIOLA_BURST_IN);
+	u8 flags = s->features >> VIRTIO_NET_F_GUEST_CSUM & 1 ? 0xff : 0;
 	unsigned int i;
 	u64 sum = 0;
 
@@ -158,11 +163,11 @@ static __rte_always_inline unsigned int burst_deliver(struct lcore *lc, const st
 		u32 total = s->hdr_len + f[i]->len;
 		u8 *to = buf[i].base;
 
-		if (unlikely(total > buf[i].len || !frame_plain(f[i])))
+		if (unlikely(total > buf[i].len || !frame_finished(f[i])))
 			break;
 		if (i + 1 < (unsigned int)got && f[i + 1]->len > COPY_INLINE)
 			burst_ahead(f[i + 1], &buf[i + 1]);
-		burst_header(to, s->hdr_len);
+		burst_header(to, s->hdr_len, f[i]->offload.flags & flags);
 		to += s->hdr_len;
 		do {
 			copy_bytes(to, seg->base, seg->len);

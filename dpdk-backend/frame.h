@@ -11,6 +11,7 @@
 #ifndef VIOLA_DPDK_FRAME_H
 #define VIOLA_DPDK_FRAME_H
 
+#include <linux/virtio_net.h>
 #include <viola/mem.h>
 
 struct rte_mbuf;
@@ -23,7 +24,8 @@ struct rte_mbuf;
 
 /* Offload fields, in host order, checked by offload_check(). */
 struct frame_offload {
-	u8 flags; /* 0 or VIRTIO_NET_HDR_F_NEEDS_CSUM */
+	/* 0, VIRTIO_NET_HDR_F_NEEDS_CSUM, or _DATA_VALID: a device has checked it */
+	u8 flags;
 	u8 gso_type; /* VIRTIO_NET_HDR_GSO_*, perhaps with _ECN */
 	u16 hdr_len; /* bytes, a hint */
 	u16 gso_size; /* bytes of payload in a segment, 0 without gso_type */
@@ -43,9 +45,16 @@ struct frame {
 	u8 head[FRAME_LOOK]; /* the first min(len, FRAME_LOOK) bytes, loaded once */
 };
 
+/* Nothing is to be said about @f: its header is zeros. */
 static inline bool frame_plain(const struct frame *f)
 {
 	return !f->offload.flags && !f->offload.gso_type;
+}
+
+/* Nothing is to be done about @f: it may go anywhere as it is. */
+static inline bool frame_finished(const struct frame *f)
+{
+	return !(f->offload.flags & VIRTIO_NET_HDR_F_NEEDS_CSUM) && !f->offload.gso_type;
 }
 
 /* VLAN id of the frame's outermost 802.1Q tag, 0 without one. */

@@ -8,7 +8,12 @@
 #define IPV4_MIN 20u
 #define IPV6_HEADER 40u
 #define TCP_MIN 20u
+#define IPV6_FRAGMENT 8u /* header of a fragment */
+#define UDP_HEADER 8u
 #define IP_TCP 6
+#define IP_UDP 17
+#define IP_FRAGMENT 44
+#define IP_MORE 0x2000 /* more fragments follow */
 #define GSO_SIZE_MIN 48u /* bytes; the least segment that Linux' TCP sends */
 
 /* --- numbers in network order ----------------------------------------------- */
@@ -85,6 +90,7 @@ struct gso_features {
 
 static const struct gso_features gso_features[] = {
 	[VIRTIO_NET_HDR_GSO_TCPV4] = { BIT(VIRTIO_NET_F_HOST_TSO4), BIT(VIRTIO_NET_F_GUEST_TSO4) },
+	[VIRTIO_NET_HDR_GSO_UDP] = { BIT(VIRTIO_NET_F_HOST_UFO), BIT(VIRTIO_NET_F_GUEST_UFO) },
 	[VIRTIO_NET_HDR_GSO_TCPV6] = { BIT(VIRTIO_NET_F_HOST_TSO6), BIT(VIRTIO_NET_F_GUEST_TSO6) },
 };
 
@@ -118,12 +124,17 @@ bool offload_check(struct frame *f, const u8 *hdr, u64 features)
 	if (kind >= ARRAY_SIZE(gso_features) || !(features & gso_features[kind].send) ||
 	    (o->gso_type & VIRTIO_NET_HDR_GSO_ECN && !(features & BIT(VIRTIO_NET_F_HOST_ECN))))
 		return false;
+	if (kind == VIRTIO_NET_HDR_GSO_UDP)
+		/* So that the header, which ends with it, is there. */
+		return o->gso_size && o->csum_offset == 6 && o->gso_type == kind;
 	return o->gso_size && o->csum_offset == 16 &&
 	       viola_within(o->csum_start, TCP_MIN, f->len);
 }
 
 bool offload_accepted(const struct frame *f, u64 features)
 {
+	if (frame_finished(f))
+		return true;
 	if (!(features & BIT(VIRTIO_NET_F_GUEST_CSUM)))
 		return false;
 	if (!f->offload.gso_type)
@@ -134,6 +145,92 @@ bool offload_accepted(const struct frame *f, u64 features)
 	return features & gso_features[gso_kind(f)].receive;
 }
 
+void offload_header(u8 *hdr, const struct frame *f, u64 features)
+{
+	const struct frame_offload *o = &f->offload;
+	const u16 fields[] = { o->hdr_len, o->gso_size, o->csum_start, o->csum_offset };
+	unsigned int i;
+
+	/* Without that bit a driver is told nothing about checksums (5.1.6.4.1). */
+	hdr[0] = features & BIT(VIRTIO_NET_F_GUEST_CSUM) ? o->flags : 0;
+	hdr[1] = o->gso_type;
+	for (i = 0; i < ARRAY_SIZE(fields); i++) {
+		hdr[2 + 2 * i] = (u8)fields[i];
+		hdr[3 + 2 * i] = (u8)(fields[i] >> 8);
+	}
+}
+
+/* --- headers ------------------------------------------------------------------ */
+
+/* Where IP starts in @len bytes, behind at most two tags, and its EtherType; or 0. */
+static u32 ip_find(const u8 *data, u32 len, u16 *type)
+{
+	u32 at = 12;
+	unsigned int tags;
+
+	if (len < FRAME_MIN)
+		return 0;
+	*type = get16(data + at);
+	for (tags = 0; tags < 2 && (*type == 0x8100 || *type == 0x88a8); tags++) {
+		at += 4;
+		if (at + 2 > len)
+			return 0;
+		*type = get16(data + at);
+	}
+	return at + 2;
+}
+
+bool offload_find(struct offload_layout *l, const u8 *data, u32 len)
+{
+	u16 type;
+	u32 at;
+
+	l->l2 = ip_find(data, len, &type);
+	if (!l->l2)
+		return false;
+	if (type == 0x0800 && l->l2 + IPV4_MIN <= len && data[l->l2] >> 4 == 4) {
+		l->family = 4;
+		l->l3 = 4u * (data[l->l2] & 15);
+		l->ip_len = get16(data + l->l2 + 2);
+		l->protocol = data[l->l2 + 9];
+		/* Neither the first nor a later fragment. */
+		if (l->l3 < IPV4_MIN || get16(data + l->l2 + 6) & 0x3fff)
+			return false;
+	} else if (type == 0x86dd && l->l2 + IPV6_HEADER <= len && data[l->l2] >> 4 == 6) {
+		l->family = 6;
+		l->l3 = IPV6_HEADER;
+		l->ip_len = IPV6_HEADER + get16(data + l->l2 + 4);
+		l->protocol = data[l->l2 + 6];
+	} else {
+		return false;
+	}
+	at = l->l2 + l->l3;
+	if (l->protocol == IP_UDP) {
+		l->l4 = UDP_HEADER;
+	} else if (l->protocol == IP_TCP && at + TCP_MIN <= len) {
+		l->l4 = 4u * (data[at + 12] >> 4);
+		if (l->l4 < TCP_MIN)
+			return false;
+	} else {
+		return false;
+	}
+	return at + l->l4 <= len;
+}
+
+bool offload_layout(struct offload_layout *l, const struct frame_offload *o, const u8 *data,
+		    u32 len)
+{
+	u8 kind = o->gso_type & (u8)~VIRTIO_NET_HDR_GSO_ECN;
+
+	if (!offload_find(l, data, len) || l->l2 + l->l3 != o->csum_start ||
+	    o->csum_offset != (l->protocol == IP_TCP ? 16 : 6))
+		return false;
+	if (!kind)
+		return true;
+	return l->protocol == IP_TCP && o->gso_size >= GSO_SIZE_MIN &&
+	       kind == (l->family == 4 ? VIRTIO_NET_HDR_GSO_TCPV4 : VIRTIO_NET_HDR_GSO_TCPV6);
+}
+
 /* --- finishing ----------------------------------------------------------------- */
 
 /*
@@ -142,17 +239,12 @@ bool offload_accepted(const struct frame *f, u64 features)
  */
 static bool gso_parse(struct offload_work *w, u8 kind)
 {
-	u32 at = 12, ip, tcp = w->start;
-	u16 type = get16(w->data + at);
-	unsigned int tags;
+	u32 tcp = w->start, ip;
+	u16 type;
 
-	for (tags = 0; tags < 2 && (type == 0x8100 || type == 0x88a8); tags++) {
-		at += 4;
-		if (at + 2 > w->len)
-			return false;
-		type = get16(w->data + at);
-	}
-	ip = at + 2;
+	ip = ip_find(w->data, w->len, &type);
+	if (!ip)
+		return false;
 	if (kind == VIRTIO_NET_HDR_GSO_TCPV4) {
 		if (type != 0x0800 || ip + IPV4_MIN > tcp || w->data[ip] >> 4 != 4 ||
 		    ip + 4u * (w->data[ip] & 15) != tcp || w->data[ip + 9] != IP_TCP)
@@ -167,36 +259,77 @@ static bool gso_parse(struct offload_work *w, u8 kind)
 	w->header = tcp + 4u * (w->data[tcp + 12] >> 4);
 	w->seq = get32(w->data + tcp + 4);
 	w->ip = ip;
-	w->cut = 0;
 	return w->header >= tcp + TCP_MIN && w->header <= w->len && w->header <= sizeof(w->head);
+}
+
+/*
+ * The same for a datagram. Its IP header is as short as can be: options and
+ * extensions would have to be looked through for what every fragment has.
+ */
+static bool ufo_parse(struct offload_work *w)
+{
+	u16 type;
+	u32 ip = ip_find(w->data, w->len, &type);
+
+	if (!ip)
+		return false;
+	if (type == 0x0800) {
+		if (ip + IPV4_MIN != w->start || w->data[ip] != 0x45 ||
+		    w->data[ip + 9] != IP_UDP || get16(w->data + ip + 6) & 0x3fff)
+			return false;
+		w->family = 4;
+	} else {
+		if (type != 0x86dd || ip + IPV6_HEADER != w->start || w->data[ip] >> 4 != 6 ||
+		    w->data[ip + 6] != IP_UDP)
+			return false;
+		w->family = 6;
+	}
+	w->ip = ip;
+	w->header = w->start;
+	return true;
 }
 
 /* The checksum of the sender covers the pseudo header; the rest is ours. */
 static void csum_finish(struct offload_work *w, u16 offset)
 {
-	sum_store(w->data + w->start + offset,
-		  sum_add(0, w->data + w->start, w->len - w->start));
+	u8 *at = w->data + w->start + offset;
+
+	sum_store(at, sum_add(0, w->data + w->start, w->len - w->start));
+	/* In UDP 0 says that there is none, and elsewhere both are the same (RFC 768). */
+	if (!at[0] && !at[1])
+		put16(at, 0xffff);
 }
 
 bool offload_begin(struct offload_work *w, const struct frame *f)
 {
+	const struct frame_offload *o = &f->offload;
 	u8 kind = gso_kind(f);
 
 	w->len = (u32)viola_segs_read(f->seg, f->nseg, 0, w->data, f->len);
 	if (w->len != f->len)
 		return false;
-	w->start = f->offload.csum_start;
+	w->start = o->csum_start;
 	w->done = false;
 	w->size = 0;
+	w->cut = 0;
+	w->datagram = kind == VIRTIO_NET_HDR_GSO_UDP;
 	if (!kind) {
-		csum_finish(w, f->offload.csum_offset);
+		csum_finish(w, o->csum_offset);
 		return true;
 	}
 	/* A hostile size would make a frame of 64 KiB as many frames of a byte. */
-	if (f->offload.gso_size < GSO_SIZE_MIN || !gso_parse(w, kind))
+	if (o->gso_size < GSO_SIZE_MIN || !(w->datagram ? ufo_parse(w) : gso_parse(w, kind)))
 		return false;
-	w->size = f->offload.gso_size;
-	return true;
+	w->size = o->gso_size;
+	if (w->datagram) {
+		w->size &= ~7u;
+		w->datagrams++;
+		csum_finish(w, o->csum_offset);
+		/* An offset in a fragment has 16 bits. */
+		return w->len - w->header <= 65535;
+	}
+	/* A length in an IP header, too. */
+	return w->header - w->ip + min(w->size, w->len - w->header) <= 65535;
 }
 
 static struct frame *work_frame(struct offload_work *w, u32 nseg, u32 len)
@@ -215,8 +348,8 @@ static struct frame *work_frame(struct offload_work *w, u32 nseg, u32 len)
 #define TCP_FIN_PSH 0x09
 #define TCP_CWR 0x80
 
-/* Headers of the segment of @len bytes of payload at @at. */
-static void gso_header(struct offload_work *w, u32 at, u32 len)
+/* Headers of the segment of @len bytes of payload at @at. Returns their length. */
+static u32 gso_header(struct offload_work *w, u32 at, u32 len)
 {
 	u32 ip = w->ip;
 	u8 *head = w->head, *tcp = head + w->start;
@@ -248,11 +381,39 @@ static void gso_header(struct offload_work *w, u32 at, u32 len)
 	/* TCP's header is a multiple of 4 bytes, so the payload's pairs align. */
 	sum = sum_add(sum, tcp, w->header - w->start);
 	sum_store(tcp + 16, sum_add(sum, w->data + at, len));
+	return w->header;
+}
+
+/* The same for a fragment of a datagram (RFC 791, 3.2; RFC 8200, 4.5). */
+static u32 ufo_header(struct offload_work *w, u32 at, u32 len)
+{
+	u32 offset = at - w->header;
+	bool more = at + len < w->len;
+	u8 *ip = w->head + w->ip;
+
+	memcpy(w->head, w->data, w->header);
+	if (w->family == 4) {
+		put16(ip + 2, IPV4_MIN + len);
+		put16(ip + 6, offset / 8 | (more ? IP_MORE : 0));
+		put16(ip + 10, 0);
+		sum_store(ip + 10, sum_add(0, ip, IPV4_MIN));
+		return w->header;
+	}
+	put16(ip + 4, IPV6_FRAGMENT + len);
+	ip[6] = IP_FRAGMENT;
+	ip += IPV6_HEADER;
+	ip[0] = IP_UDP;
+	ip[1] = 0;
+	put16(ip + 2, offset | more);
+	/* Seldom the same for two of one sender: a count, and the datagram's checksum. */
+	put16(ip + 4, get16(w->data + w->start + 6));
+	put16(ip + 6, w->datagrams);
+	return w->header + IPV6_FRAGMENT;
 }
 
 struct frame *offload_next(struct offload_work *w)
 {
-	u32 at, len;
+	u32 at, len, header;
 
 	if (w->done)
 		return NULL;
@@ -263,10 +424,10 @@ struct frame *offload_next(struct offload_work *w)
 	}
 	at = w->header + w->cut;
 	len = min(w->size, w->len - at);
-	gso_header(w, at, len);
+	header = w->datagram ? ufo_header(w, at, len) : gso_header(w, at, len);
 	w->cut += len;
 	w->done = w->header + w->cut >= w->len;
-	w->seg[2] = (struct viola_seg){ w->head, w->header };
+	w->seg[2] = (struct viola_seg){ w->head, header };
 	w->seg[3] = (struct viola_seg){ w->data + at, len };
-	return work_frame(w, len ? 2 : 1, w->header + len);
+	return work_frame(w, len ? 2 : 1, header + len);
 }

@@ -17,6 +17,7 @@
 #include <rte_log.h>
 #include <rte_vhost.h>
 
+#include "dpdk-backend/announce.h"
 #include "dpdk-backend/fdb.h"
 
 #define BIT(n) (1ull << (n))
@@ -268,15 +269,49 @@ no_memory:
 
 /* --- what the library calls ------------------------------------------------ */
 
+#define MESSAGE_SEND_RARP 19u
+#define MESSAGE_NET_SET_MTU 20u
+
+/* The beginning of a message, as the library hands it over. */
+struct message {
+	u32 request, flags, size; /* size: bytes of payload */
+	u64 number; /* where that is the payload */
+} __attribute__((packed));
+
+/* What the front end tells about the network. False if it cannot be so. */
+static bool message_told(struct port *p, const struct message *m)
+{
+	u64 number = m->number;
+	u8 mac[8];
+
+	if (m->size != sizeof(m->number))
+		return true;
+	if (m->request == MESSAGE_SEND_RARP) {
+		memcpy(mac, &number, sizeof(mac));
+		announce_post(p, mac);
+	}
+	if (m->request != MESSAGE_NET_SET_MTU || !p->mtu || number <= p->mtu)
+		return true;
+	say(WARNING, "%s: the front end's MTU of %llu is refused, the port's is %u\n", p->name,
+	    (unsigned long long)number, p->mtu);
+	return false;
+}
+
 static enum rte_vhost_msg_result before_message(int vid, void *msg)
 {
+	enum rte_vhost_msg_result ret = RTE_VHOST_MSG_RESULT_NOT_HANDLED;
 	struct port *p = port_of(vid);
 
 	pthread_mutex_lock(&lock);
-	if (p && p->control->vid == vid)
-		session_stop(p);
+	if (p && p->control->vid == vid) {
+		/* After a refusal nothing starts the session again: it goes on. */
+		if (message_told(p, msg))
+			session_stop(p);
+		else
+			ret = RTE_VHOST_MSG_RESULT_ERR;
+	}
 	pthread_mutex_unlock(&lock);
-	return RTE_VHOST_MSG_RESULT_NOT_HANDLED;
+	return ret;
 }
 
 static enum rte_vhost_msg_result after_message(int vid, void *msg)
@@ -388,7 +423,7 @@ static u64 session_features(void)
 	const struct session_config *c = &session_config;
 	u64 features = BIT(VIRTIO_F_VERSION_1) | BIT(VIRTIO_F_ANY_LAYOUT) | BIT(VIRTIO_NET_F_MQ) |
 		       BIT(VIRTIO_NET_F_CTRL_VQ) | BIT(VIRTIO_NET_F_STATUS) |
-		       BIT(VIRTIO_NET_F_GUEST_ANNOUNCE) | BIT(VHOST_USER_F_PROTOCOL_FEATURES);
+		       BIT(VIRTIO_NET_F_MTU) | BIT(VIRTIO_NET_F_GUEST_ANNOUNCE) | BIT(VHOST_USER_F_PROTOCOL_FEATURES);
 
 	if (c->mergeable)
 		features |= BIT(VIRTIO_NET_F_MRG_RXBUF);
@@ -400,7 +435,8 @@ static u64 session_features(void)
 		features |= BIT(VIRTIO_NET_F_CSUM) | BIT(VIRTIO_NET_F_GUEST_CSUM) |
 			    BIT(VIRTIO_NET_F_HOST_TSO4) | BIT(VIRTIO_NET_F_HOST_TSO6) |
 			    BIT(VIRTIO_NET_F_HOST_ECN) | BIT(VIRTIO_NET_F_GUEST_TSO4) |
-			    BIT(VIRTIO_NET_F_GUEST_TSO6) | BIT(VIRTIO_NET_F_GUEST_ECN);
+			    BIT(VIRTIO_NET_F_GUEST_TSO6) | BIT(VIRTIO_NET_F_GUEST_ECN) |
+			    BIT(VIRTIO_NET_F_HOST_UFO) | BIT(VIRTIO_NET_F_GUEST_UFO);
 	if (c->packed)
 		features |= BIT(VIRTIO_F_RING_PACKED);
 	if (c->in_order)
@@ -410,7 +446,8 @@ static u64 session_features(void)
 
 #define PROTOCOL_FEATURES                                                             \
 	(BIT(VHOST_USER_PROTOCOL_F_MQ) | BIT(VHOST_USER_PROTOCOL_F_REPLY_ACK) | \
-	 BIT(VHOST_USER_PROTOCOL_F_STATUS) | BIT(VHOST_USER_PROTOCOL_F_NET_MTU))
+	 BIT(VHOST_USER_PROTOCOL_F_STATUS) | BIT(VHOST_USER_PROTOCOL_F_NET_MTU) | \
+	 BIT(VHOST_USER_PROTOCOL_F_RARP))
 
 /*
  * Makes way for a socket at @path: removes one that nobody listens on, such as

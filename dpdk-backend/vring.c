@@ -235,22 +235,6 @@ static inline void copy_on(const struct viola_seg *to, u32 len, const struct vio
 	}
 }
 
-/* The header as the driver is to see it, but for the number of buffers. */
-static void header_write(u8 *hdr, const struct frame *f)
-{
-	const struct frame_offload *o = &f->offload;
-	struct virtio_net_hdr_v1 h = {
-		.flags = o->flags,
-		.gso_type = o->gso_type,
-		.hdr_len = (__force __virtio16)cpu_to_le16(o->hdr_len),
-		.gso_size = (__force __virtio16)cpu_to_le16(o->gso_size),
-		.csum_start = (__force __virtio16)cpu_to_le16(o->csum_start),
-		.csum_offset = (__force __virtio16)cpu_to_le16(o->csum_offset),
-	};
-
-	memcpy(hdr, &h, sizeof(h));
-}
-
 /* The usual case of batch_put(): one buffer, in one piece, holds all. */
 static __rte_always_inline void put_whole(u8 *to, const u8 *hdr, u32 hdr_len,
 					  const struct frame *f)
@@ -297,8 +281,9 @@ static inline enum rx_result batch_put(struct rx_batch *b, struct lcore *lc,
 	if (likely(frame_plain(f)))
 		memset(hdr, 0, sizeof(hdr));
 	else
-		header_write(hdr, f);
+		offload_header(hdr, f, s->features);
 	hdr[10] = (u8)(end - b->next);
+	hdr[11] = 0;
 	if (likely(end - b->next == 1)) {
 		const struct viola_chain *chain = &b->chain[b->next];
 
