@@ -343,9 +343,11 @@ static bool mbuf_offload(struct rte_mbuf *m, const struct frame *f, u64 offloads
 	if (o->gso_type) {
 		need |= RTE_ETH_TX_OFFLOAD_TCP_TSO;
 		flags |= RTE_MBUF_F_TX_TCP_SEG;
-		if (l.family == 4) {
-			/* Each segment has another. */
-			need |= RTE_ETH_TX_OFFLOAD_IPV4_CKSUM;
+		/*
+		 * Each segment has another. A device that cuts and does not do that
+		 * is a virtual one, which hands the frame on with what it has.
+		 */
+		if (l.family == 4 && offloads & RTE_ETH_TX_OFFLOAD_IPV4_CKSUM) {
 			flags |= RTE_MBUF_F_TX_IP_CKSUM;
 			memset(data + l.l2 + 10, 0, 2);
 		}

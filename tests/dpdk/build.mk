@@ -5,6 +5,7 @@
 ifneq ($(dpdk-libs),)
 programs += viola-test-frontend
 viola-test-frontend-src := tests/dpdk/frontend.c tests/dpdk/stream.c tests/dpdk/segments.c \
+			   tests/dpdk/scenario.c \
 			   tools/lib/number.c
 viola-test-frontend-cflags := $(dpdk-cflags)
 viola-test-frontend-libs := $(dpdk-libs)

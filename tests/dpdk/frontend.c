@@ -34,7 +34,8 @@ static void usage(void)
 	fputs("Usage: viola-test-frontend --cpu N [OPTION...] DEVARGS...\n"
 	      "DEVARGS: what follows net_virtio_userN, of each port\n"
 	      "  --queues N --frames N --window N --size MIN-MAX --loss --vlan\n"
-	      "  --expect reflect|patch|switch --segments --lro\n", stderr);
+	      "  --expect reflect|patch|switch --segments --lro\n"
+	      "  --scenario NAME --pause SECONDS --one-sender\n", stderr);
 	exit(2);
 }
 
@@ -72,6 +73,7 @@ static bool port_start(struct frontend *fe, unsigned int i)
 {
 	struct rte_eth_conf conf = {};
 	uint16_t port = (uint16_t)i, q, rx = 256, tx = 256;
+	uint16_t queues = (uint16_t)(fe->one_sender && !i ? 1 : fe->queues);
 	struct rte_eth_dev_info info;
 	int err = rte_eth_dev_info_get(port, &info);
 
@@ -86,11 +88,10 @@ static bool port_start(struct frontend *fe, unsigned int i)
 	conf.txmode.offloads |= info.tx_offload_capa &
 				(RTE_ETH_TX_OFFLOAD_TCP_CKSUM | RTE_ETH_TX_OFFLOAD_TCP_TSO);
 	if (!err)
-		err = rte_eth_dev_configure(port, (uint16_t)fe->queues, (uint16_t)fe->queues,
-					    &conf);
+		err = rte_eth_dev_configure(port, queues, queues, &conf);
 	if (!err)
 		err = rte_eth_dev_adjust_nb_rx_tx_desc(port, &rx, &tx);
-	for (q = 0; !err && q < fe->queues; q++) {
+	for (q = 0; !err && q < queues; q++) {
 		err = rte_eth_rx_queue_setup(port, q, rx, 0, NULL, fe->rx_pool);
 		if (!err)
 			err = rte_eth_tx_queue_setup(port, q, tx, 0, NULL);
@@ -117,6 +118,9 @@ int main(int argc, char **argv)
 		{ "expect", required_argument, NULL, 'e' },
 		{ "segments", no_argument, NULL, 'g' },
 		{ "lro", no_argument, NULL, 'r' },
+		{ "scenario", required_argument, NULL, 'S' },
+		{ "pause", required_argument, NULL, 'p' },
+		{ "one-sender", no_argument, NULL, 'o' },
 		{},
 	};
 	static struct frontend fe = {
@@ -124,7 +128,7 @@ int main(int argc, char **argv)
 	};
 	struct sigaction action = { .sa_handler = on_signal };
 	bool segments = false, good;
-	const char *cpu = "0";
+	const char *cpu = "0", *scenario = NULL;
 	unsigned int i;
 	int opt;
 
@@ -163,6 +167,15 @@ int main(int argc, char **argv)
 		case 'r':
 			fe.lro = true;
 			break;
+		case 'S':
+			scenario = optarg;
+			break;
+		case 'p':
+			fe.pause = number(optarg);
+			break;
+		case 'o':
+			fe.one_sender = true;
+			break;
 		default:
 			usage();
 		}
@@ -189,7 +202,8 @@ int main(int argc, char **argv)
 	/* Ports in server mode have waited for the back end when this is reached. */
 	printf("ready\n");
 	fflush(stdout);
-	good = segments ? segments_run(&fe) : stream_run(&fe);
+	good = scenario ? scenario_run(&fe, scenario) :
+	       segments ? segments_run(&fe) : stream_run(&fe);
 	fflush(stdout);
 	for (i = 0; i < fe.nports; i++) {
 		rte_eth_dev_stop(fe.port[i]);

@@ -27,6 +27,8 @@ struct frontend {
 	enum { EXPECT_REFLECT, EXPECT_PATCH, EXPECT_SWITCH } expect;
 	bool lro; /* the receiver takes segmentation offloads */
 	bool vlan;
+	unsigned int pause; /* seconds of silence in a scenario */
+	bool one_sender; /* port 0 has one queue, whatever .queues says */
 };
 
 /* Set by SIGTERM. */
@@ -44,6 +46,9 @@ bool stream_run(struct frontend *fe);
 
 /* TCP segments with offloads from port 0 to port 1. The same. */
 bool segments_run(struct frontend *fe);
+
+/* The scenario of that name, see scenario.c. The same. */
+bool scenario_run(struct frontend *fe, const char *name);
 
 uint64_t now_ms(void);
 

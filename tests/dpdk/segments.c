@@ -16,8 +16,15 @@
 #include <rte_tcp.h>
 
 #define MSS 1428
-#define HEADERS (14 + 20 + 20)
+#define TAGS 2 /* of tagged frames, 802.1ad and 802.1Q */
 #define CHUNK 1900 /* payload bytes in one mbuf */
+
+static const uint8_t tags[4 * TAGS] = { 0x88, 0xa8, 0, 7, 0x81, 0x00, 0, 42 };
+
+static unsigned int l2_len(const struct frontend *fe)
+{
+	return 14 + (fe->vlan ? (unsigned int)sizeof(tags) : 0);
+}
 
 static uint8_t payload_byte(uint32_t seq)
 {
@@ -28,7 +35,7 @@ static uint8_t payload_byte(uint32_t seq)
 static struct rte_mbuf *frame_make(const struct frontend *fe, uint32_t seq, uint32_t len,
 				   unsigned int family)
 {
-	unsigned int l3 = family == 4 ? 20 : 40, i;
+	unsigned int l2 = l2_len(fe), l3 = family == 4 ? 20 : 40, i;
 	struct rte_mbuf *m = rte_pktmbuf_alloc(fe->pool), *tail = m;
 	struct rte_tcp_hdr *tcp;
 	uint32_t done = 0;
@@ -36,11 +43,13 @@ static struct rte_mbuf *frame_make(const struct frontend *fe, uint32_t seq, uint
 
 	if (!m)
 		return NULL;
-	p = (uint8_t *)rte_pktmbuf_append(m, (uint16_t)(14 + l3 + 20));
-	memset(p, 0, 14 + l3 + 20);
+	p = (uint8_t *)rte_pktmbuf_append(m, (uint16_t)(l2 + l3 + 20));
+	memset(p, 0, l2 + l3 + 20);
 	memcpy(p, &fe->mac[1], 6);
 	memcpy(p + 6, &fe->mac[0], 6);
-	m->l2_len = 14;
+	if (fe->vlan)
+		memcpy(p + 12, tags, sizeof(tags));
+	m->l2_len = l2;
 	m->l3_len = l3;
 	m->l4_len = 20;
 	m->tso_segsz = MSS;
@@ -48,10 +57,10 @@ static struct rte_mbuf *frame_make(const struct frontend *fe, uint32_t seq, uint
 	if (len > MSS)
 		m->ol_flags |= RTE_MBUF_F_TX_TCP_SEG;
 	if (family == 4) {
-		struct rte_ipv4_hdr *ip = (void *)(p + 14);
+		struct rte_ipv4_hdr *ip = (void *)(p + l2);
 
-		p[12] = 0x08;
-		p[13] = 0x00;
+		p[l2 - 2] = 0x08;
+		p[l2 - 1] = 0x00;
 		*ip = (struct rte_ipv4_hdr){
 			.version_ihl = 0x45,
 			.total_length = rte_cpu_to_be_16((uint16_t)(20 + 20 + len)),
@@ -64,10 +73,10 @@ static struct rte_mbuf *frame_make(const struct frontend *fe, uint32_t seq, uint
 		ip->hdr_checksum = rte_ipv4_cksum(ip);
 		m->ol_flags |= RTE_MBUF_F_TX_IPV4;
 	} else {
-		struct rte_ipv6_hdr *ip = (void *)(p + 14);
+		struct rte_ipv6_hdr *ip = (void *)(p + l2);
 
-		p[12] = 0x86;
-		p[13] = 0xdd;
+		p[l2 - 2] = 0x86;
+		p[l2 - 1] = 0xdd;
 		ip->vtc_flow = RTE_BE32(6u << 28);
 		ip->payload_len = rte_cpu_to_be_16((uint16_t)(20 + len));
 		ip->proto = IPPROTO_TCP;
@@ -76,15 +85,15 @@ static struct rte_mbuf *frame_make(const struct frontend *fe, uint32_t seq, uint
 		ip->dst_addr[15] = 2;
 		m->ol_flags |= RTE_MBUF_F_TX_IPV6;
 	}
-	tcp = (void *)(p + 14 + l3);
+	tcp = (void *)(p + l2 + l3);
 	tcp->src_port = RTE_BE16(5);
 	tcp->dst_port = RTE_BE16(6);
 	tcp->sent_seq = rte_cpu_to_be_32(seq);
 	tcp->data_off = 5 << 4;
 	tcp->tcp_flags = RTE_TCP_ACK_FLAG | RTE_TCP_PSH_FLAG;
 	/* Checksum of the pseudo header, as the offload wants it. */
-	tcp->cksum = family == 4 ? rte_ipv4_phdr_cksum((void *)(p + 14), 0) :
-				   rte_ipv6_phdr_cksum((void *)(p + 14), 0);
+	tcp->cksum = family == 4 ? rte_ipv4_phdr_cksum((void *)(p + l2), 0) :
+				   rte_ipv6_phdr_cksum((void *)(p + l2), 0);
 	while (done < len) {
 		uint32_t part = RTE_MIN(len - done, (uint32_t)CHUNK);
 		struct rte_mbuf *next = tail;
@@ -114,15 +123,16 @@ static bool frame_good(const struct frontend *fe, struct rte_mbuf *m, uint32_t *
 {
 	static uint8_t copy[70000], flat[70000];
 	const uint8_t *p = rte_pktmbuf_read(m, 0, m->pkt_len, copy);
-	unsigned int l3 = m->pkt_len > HEADERS && p && p[12] == 0x08 ? 20 : 40;
-	uint32_t len = m->pkt_len - (14 + l3 + 20), i;
+	unsigned int l2 = l2_len(fe);
+	unsigned int l3 = m->pkt_len > l2 + 40 && p && p[l2 - 2] == 0x08 ? 20 : 40;
+	uint32_t len = m->pkt_len - (l2 + l3 + 20), i;
 	const struct rte_tcp_hdr *tcp;
 	bool finished = !fe->lro, good;
 
-	if (!p || m->pkt_len <= 14 + l3 + 20)
+	if (!p || m->pkt_len <= l2 + l3 + 20 || (fe->vlan && memcmp(p + 12, tags, sizeof(tags))))
 		return false;
 	/* The checksum functions want it in one piece and aligned. */
-	memcpy(flat, p + 14, m->pkt_len - 14);
+	memcpy(flat, p + l2, m->pkt_len - l2);
 	tcp = (void *)(flat + l3);
 	if (rte_be_to_cpu_32(tcp->sent_seq) != *seq)
 		return false;
@@ -172,7 +182,7 @@ bool segments_run(struct frontend *fe)
 		}
 		n = rte_eth_rx_burst(fe->port[1], 0, m, 32);
 		for (i = 0; i < n; i++) {
-			whole += m[i]->pkt_len > 1518;
+			whole += m[i]->pkt_len > 1526;
 			bad += !frame_good(fe, m[i], &expected);
 			rte_pktmbuf_free(m[i]);
 		}

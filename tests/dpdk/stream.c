@@ -163,7 +163,7 @@ static unsigned int receive(const struct frontend *fe)
 	unsigned int port, queue, n, i, total = 0;
 
 	for (port = 0; port < fe->nports; port++) {
-		for (queue = 0; queue < fe->queues; queue++) {
+		for (queue = 0; queue < (fe->one_sender && !port ? 1 : fe->queues); queue++) {
 			n = rte_eth_rx_burst(fe->port[port], (uint16_t)queue, m, BURST);
 			for (i = 0; i < n; i++) {
 				frame_take(fe, port, m[i]);
