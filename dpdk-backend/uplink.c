@@ -117,7 +117,8 @@ static int uplink_start(struct port *p, char *why, size_t size)
 	err = uplink_mtu(p, &info, &conf, why, size);
 	if (err)
 		return err;
-	if (session_config.offloads) {
+	/* A tap does in software, and IPv6 not at all, what it says that it does. */
+	if (session_config.offloads && strcmp(info.driver_name, "net_tap")) {
 		conf.rxmode.offloads |= info.rx_offload_capa & RX_CHECKSUMS;
 		p->tx_offloads = info.tx_offload_capa & TX_WORK;
 	}
