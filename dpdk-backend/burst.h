@@ -159,12 +159,14 @@ static __rte_always_inline unsigned int burst_deliver(struct lcore *lc, const st
 	if (unlikely(got <= 0))
 		return 0;
 	for (i = 0; i < (unsigned int)got; i++) {
+		/* NOLINTNEXTLINE(clang-analyzer-core*): no more are got than wanted */
 		const struct viola_seg *seg = f[i]->seg, *end = seg + f[i]->nseg;
 		u32 total = s->hdr_len + f[i]->len;
 		u8 *to = buf[i].base;
 
 		if (unlikely(total > buf[i].len || !frame_finished(f[i])))
 			break;
+		/* NOLINTNEXTLINE(clang-analyzer-core*): the same */
 		if (i + 1 < (unsigned int)got && f[i + 1]->len > COPY_INLINE)
 			burst_ahead(f[i + 1], &buf[i + 1]);
 		burst_header(to, s->hdr_len, f[i]->offload.flags & flags);

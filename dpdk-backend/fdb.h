@@ -31,8 +31,9 @@ enum fdb_result {
 };
 
 /*
- * Empties the table; limits stay. An entry that was not confirmed for @ageing seconds is forgotten; confirming may lag behind by
- * a sixteenth of that. No other function may be running.
+ * Empties the table; limits stay. An entry that was not confirmed for @ageing
+ * seconds is forgotten; confirming may lag behind by a sixteenth of that. No other
+ * function may be running.
  */
 void fdb_init(u32 ageing);
 

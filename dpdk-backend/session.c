@@ -423,7 +423,8 @@ static u64 session_features(void)
 	const struct session_config *c = &session_config;
 	u64 features = BIT(VIRTIO_F_VERSION_1) | BIT(VIRTIO_F_ANY_LAYOUT) | BIT(VIRTIO_NET_F_MQ) |
 		       BIT(VIRTIO_NET_F_CTRL_VQ) | BIT(VIRTIO_NET_F_STATUS) |
-		       BIT(VIRTIO_NET_F_MTU) | BIT(VIRTIO_NET_F_GUEST_ANNOUNCE) | BIT(VHOST_USER_F_PROTOCOL_FEATURES);
+		       BIT(VIRTIO_NET_F_MTU) | BIT(VIRTIO_NET_F_GUEST_ANNOUNCE) |
+		       BIT(VHOST_USER_F_PROTOCOL_FEATURES);
 
 	if (c->mergeable)
 		features |= BIT(VIRTIO_NET_F_MRG_RXBUF);

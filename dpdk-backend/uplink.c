@@ -21,8 +21,9 @@
 #define UPLINK_CACHE 256
 #define UPLINK_SEGS 62u /* pieces of a frame; longer chains are no frames here */
 #define UPLINK_LOOK 128u /* bytes in which headers are looked for */
-#define RX_CHECKSUMS \
-	(RTE_ETH_RX_OFFLOAD_IPV4_CKSUM | RTE_ETH_RX_OFFLOAD_UDP_CKSUM | RTE_ETH_RX_OFFLOAD_TCP_CKSUM)
+#define RX_CHECKSUMS                                                      \
+	(RTE_ETH_RX_OFFLOAD_IPV4_CKSUM | RTE_ETH_RX_OFFLOAD_UDP_CKSUM | \
+	 RTE_ETH_RX_OFFLOAD_TCP_CKSUM)
 #define TX_WORK                                                           \
 	(RTE_ETH_TX_OFFLOAD_IPV4_CKSUM | RTE_ETH_TX_OFFLOAD_UDP_CKSUM | \
 	 RTE_ETH_TX_OFFLOAD_TCP_CKSUM | RTE_ETH_TX_OFFLOAD_TCP_TSO)
@@ -379,7 +380,7 @@ struct uplink_burst {
 /* Drops what the device cannot do, although it said so of that kind. */
 static void burst_prepare(struct uplink_burst *b, unsigned int queue)
 {
-	unsigned int done = 0;
+	unsigned int done = 0, i;
 
 	while (done < b->n) {
 		done += rte_eth_tx_prepare(b->p->ethdev, (u16)queue, b->m + done,
@@ -388,7 +389,8 @@ static void burst_prepare(struct uplink_burst *b, unsigned int queue)
 			break;
 		port_counters(b->lc, b->p)->tx_offload++;
 		rte_pktmbuf_free(b->m[done]);
-		memmove(&b->m[done], &b->m[done + 1], (--b->n - done) * sizeof(b->m[0]));
+		for (i = done, b->n--; i < b->n; i++)
+			b->m[i] = b->m[i + 1];
 	}
 	b->prepare = false;
 }

@@ -95,7 +95,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	data += 2 + OFFLOAD_HDR;
 	memcpy(f.head, data, min(f.len, FRAME_LOOK));
 	for (i = 0; at < f.len; i++) {
-		u32 part = i == PIECES - 1 ? f.len - at : min(f.len - at, 1u + data[-11] % 64 * (i + 1));
+		u32 part = 1 + data[-11] % 64 * (i + 1);
+
+		if (i == PIECES - 1 || part > f.len - at)
+			part = f.len - at;
 
 		copy[i] = malloc(part);
 		check(copy[i]);

@@ -169,7 +169,8 @@ static void a_flood_of_inventions_evicts_nobody(void **state)
 		learn(0x2000000 + i, 63, 1);
 	for (port = 0; port < 63; port++)
 		for (i = 0; i < 8; i++)
-			assert_int_equal(find(port << 8 | i, 1), learnt[port][i] ? (int)port : FDB_UNKNOWN);
+			assert_int_equal(find(port << 8 | i, 1),
+					 learnt[port][i] ? (int)port : FDB_UNKNOWN);
 	fdb_forget(63);
 	assert_int_equal(fdb_entries(), 63 * 8 - refused);
 }

@@ -155,7 +155,9 @@ static void rubbish_is_a_flow_as_well(void **state)
 	u32 i, k;
 
 	for (i = 0; i < 50000; i++) {
-		static const u8 types[][2] = { { 8, 0 }, { 0x86, 0xdd }, { 0x81, 0 }, { 0x88, 0xa8 } };
+		static const u8 types[][2] = {
+			{ 8, 0 }, { 0x86, 0xdd }, { 0x81, 0 }, { 0x88, 0xa8 },
+		};
 		u8 p[120], other[120];
 		u32 len = 14 + random_below(100), hash;
 
