@@ -316,14 +316,17 @@ void fdb_forget(unsigned int port)
 	u32 i;
 
 	for (i = 0; i < FDB_BUCKETS; i++) {
-		pthread_spin_lock(bucket_lock(i));
 		for (way = 0; way < FDB_WAYS; way++) {
 			struct fdb_entry *e = &table[i].way[way];
 
+			/* Most are not, and lcores wait where this holds a lock. */
+			if (!READ_ONCE(e->key) || value_port(READ_ONCE(e->value)) != port)
+				continue;
+			pthread_spin_lock(bucket_lock(i));
 			if (e->key && value_port(e->value) == port)
 				entry_clear(e);
+			pthread_spin_unlock(bucket_lock(i));
 		}
-		pthread_spin_unlock(bucket_lock(i));
 	}
 }
 

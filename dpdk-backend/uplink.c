@@ -10,6 +10,7 @@
 #include <rte_ethdev.h>
 #include <rte_ip.h>
 #include <rte_log.h>
+#include <rte_pause.h>
 
 #include "dpdk-backend/fdb.h"
 #include "dpdk-backend/forward.h"
@@ -191,7 +192,10 @@ int uplink_open(struct port *p, char *why, size_t size)
 
 void uplink_close(struct port *p)
 {
-	rte_eth_dev_callback_unregister(p->ethdev, RTE_ETH_EVENT_INTR_LSC, uplink_link, p);
+	/* Not while it is being called. */
+	while (rte_eth_dev_callback_unregister(p->ethdev, RTE_ETH_EVENT_INTR_LSC, uplink_link,
+					       p) == -EAGAIN)
+		rte_pause();
 	rte_eth_dev_stop(p->ethdev);
 	rte_eth_dev_close(p->ethdev);
 	free(p->tx_lock);
