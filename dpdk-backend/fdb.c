@@ -6,10 +6,10 @@
 
 /*
  * Buckets of one cache line with four entries. An entry is two words: the key
- * (valid bit, VLAN, address) and the value (port, moves in that second, second
- * last seen). A writer holds the bucket's lock; it clears the key, writes the
- * value, then the key. A reader loads key, value, key: if both keys are the one
- * it looks for, the value is that key's, whichever writes were going on.
+ * (valid bit, VLAN, address) and the value (tag of the key, port, moves in that
+ * second, second last seen). A writer holds the bucket's lock; it clears the key,
+ * writes the value, then the key. A reader loads key, value, key: if both keys are
+ * the one it looks for, the value is that key's, whichever writes were going on.
  */
 #define FDB_WAYS 4u
 #define FDB_BUCKETS (FDB_SIZE / FDB_WAYS)
@@ -35,6 +35,8 @@ struct fdb_lock {
 struct fdb_port {
 	u32 entries, limit;
 } LINE;
+
+_Static_assert(FDB_PORTS <= 256, "a port has 8 bits of a value");
 
 static struct fdb_bucket table[FDB_BUCKETS];
 static struct fdb_lock locks[FDB_LOCKS];
@@ -62,14 +64,20 @@ static u32 fdb_bucket(u64 key)
 	return (u32)(key >> 32) / (u32)((1ull << 32) / FDB_BUCKETS);
 }
 
-static u64 fdb_value(unsigned int port, u32 moves, u32 now)
+/* 16 bits of @key: a value that is another's is recognized. */
+static u64 key_tag(u64 key)
 {
-	return (u64)port << 40 | (u64)moves << 32 | now;
+	return key * 0xd6e8feb86659fd93ull >> 48;
+}
+
+static u64 fdb_value(u64 key, unsigned int port, u32 moves, u32 now)
+{
+	return key_tag(key) << 48 | (u64)port << 40 | (u64)moves << 32 | now;
 }
 
 static unsigned int value_port(u64 value)
 {
-	return (unsigned int)(value >> 40);
+	return (unsigned int)(value >> 40) & 0xff;
 }
 
 static u32 value_moves(u64 value)
@@ -134,7 +142,11 @@ static bool fdb_lookup(u64 key, u64 *value)
 		if (viola_load_acquire(&e->key) != key)
 			continue;
 		*value = viola_load_acquire(&e->value);
-		if (READ_ONCE(e->key) == key)
+		/*
+		 * The tag, too: while a reader was off its CPU the key may have gone,
+		 * another's value been there, and the key have come back.
+		 */
+		if (READ_ONCE(e->key) == key && *value >> 48 == key_tag(key))
 			return true;
 	}
 	return false;
@@ -221,7 +233,7 @@ static enum fdb_result entry_insert(struct fdb_bucket *b, u64 key, unsigned int 
 		return FDB_REFUSED;
 	if (e->key)
 		entry_clear(e);
-	entry_write(e, key, fdb_value(port, 0, now));
+	entry_write(e, key, fdb_value(key, port, 0, now));
 	return FDB_NEW;
 }
 
@@ -231,7 +243,7 @@ static enum fdb_result entry_confirm(struct fdb_entry *e, unsigned int port, u32
 	u32 moves = value_age(e->value, now) ? 0 : value_moves(e->value);
 
 	if (from == port) {
-		entry_write(e, e->key, fdb_value(port, moves, max(now, (u32)e->value)));
+		entry_write(e, e->key, fdb_value(e->key, port, moves, max(now, (u32)e->value)));
 		return FDB_KNOWN;
 	}
 	/* Two who claim one address must not keep everybody busy. */
@@ -240,7 +252,7 @@ static enum fdb_result entry_confirm(struct fdb_entry *e, unsigned int port, u32
 	if (!port_take(port))
 		return FDB_REFUSED;
 	__atomic_fetch_sub(&per_port[from].entries, 1, __ATOMIC_RELAXED);
-	entry_write(e, e->key, fdb_value(port, moves + 1, now));
+	entry_write(e, e->key, fdb_value(e->key, port, moves + 1, now));
 	return FDB_MOVED;
 }
 

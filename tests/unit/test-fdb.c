@@ -140,7 +140,7 @@ static void a_port_has_its_limit(void **state)
 	for (now = 20; now < 36; now++) {
 		for (i = 2000; i < 2100; i++)
 			new += learn(i, 1, now) == FDB_NEW;
-		assert_true(now == 35 || new < 100);
+		assert_true(now > 20 || new < 100);
 	}
 	assert_in_range(new, 100, 150);
 	assert_int_equal(fdb_port_entries(1), 100);
@@ -285,12 +285,12 @@ static void *shared(void *arg)
 	u32 i;
 
 	for (i = 0; i < 300000; i++) {
-		u32 number = (u32)((state = state * 6364136223846793005ull + 1) >> 40) % 64;
+		u32 number = (u32)((state = state * 6364136223846793005ull + 1) >> 40) % 40000;
 		int port = find(number, i >> 12);
 
 		bad += port != FDB_UNKNOWN && (u32)port % 4 != number % 4;
 		learn(number, number % 4 + (i % 3 ? 0 : 4), i >> 12);
-		if (!(state >> 33 & 0x3fff))
+		if (!(state >> 33 & 0xfff))
 			fdb_forget(number % 8);
 	}
 	return (void *)bad;
@@ -302,6 +302,9 @@ static void lcores_share_it(void **state)
 	unsigned int i;
 	void *bad;
 
+	/* So many that they push each other out. */
+	for (i = 0; i < 8; i++)
+		fdb_limit(i, FDB_SIZE);
 	for (i = 0; i < THREADS; i++)
 		assert_int_equal(pthread_create(&thread[i], NULL, shared, (void *)(i + 1ul)), 0);
 	for (i = 0; i < THREADS; i++) {

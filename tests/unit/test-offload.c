@@ -412,7 +412,7 @@ static void fields_are_checked(void **state)
 		u8 type = types[random_below(sizeof(types))], flags = (u8)random_below(8);
 		u16 size = (u16)(random_below(8) ? random_below(2000) : 0);
 		u16 start = (u16)random_below(random_below(2) ? 70 : 65536);
-		u16 offset = (u16)(random_below(2) ? 16 : random_below(2) ? 6 : random_below(65536));
+		u16 offset = random_below(3) ? 16 : random_below(2) ? 6 : (u16)random_below(65536);
 		u16 hdr_len = (u16)random_below(65536);
 		u8 kind = type & 0x7f;
 		bool needs = flags & 1, good;
