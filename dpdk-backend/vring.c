@@ -413,18 +413,12 @@ static void batch_finish(struct rx_batch *b, struct lcore *lc, struct port *p, s
 }
 
 /*
- * The receiving queue for frames of the sender's queue @queue. The queues
- * lcore_index, lcore_index + lcore_count, … are this lcore's if there are enough.
+ * The receiving queue for frames of the sender's queue @queue: the same whichever
+ * lcore brings them, so that a flow keeps its order when its lcore changes.
  */
-static inline struct vqueue *rx_queue(const struct lcore *lc, const struct session *s,
-				      unsigned int queue)
+static inline struct vqueue *rx_queue(const struct session *s, unsigned int queue)
 {
-	unsigned int own;
-
-	if (s->nrx < lcore_count)
-		return s->rx[queue % s->nrx];
-	own = (s->nrx - lc->index + lcore_count - 1) / lcore_count;
-	return s->rx[lc->index + lcore_count * (queue / lcore_count % own)];
+	return s->rx[queue % s->nrx];
 }
 
 static void vqueue_output(struct lcore *lc, struct port *p, struct session *s, struct vqueue *q,
@@ -498,7 +492,7 @@ static void session_output(struct lcore *lc, struct port *p, struct frame **f, u
 	if (unlikely(s->nrx > lc->from_queues))
 		session_spread(lc, p, s, f, n);
 	else
-		vqueue_output(lc, p, s, rx_queue(lc, s, queue), f, n);
+		vqueue_output(lc, p, s, rx_queue(s, queue), f, n);
 }
 
 static bool session_up(const struct port *p)

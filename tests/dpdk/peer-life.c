@@ -304,6 +304,11 @@ bool run_recover(struct run *r)
 		do
 			traffic_turn(&t, true);
 		while (peer_now_ms() < end);
+		/* A ring full of work, so that there is time to die in it. */
+		kill(r->pid, SIGSTOP);
+		waitpid(r->pid, NULL, WUNTRACED);
+		traffic_turn(&t, true);
+		kill(r->pid, SIGCONT);
 		watch(&p, region);
 		kill(r->pid, SIGKILL);
 		waitpid(r->pid, NULL, 0);

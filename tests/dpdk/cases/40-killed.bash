@@ -13,7 +13,7 @@ peer()
 	shift 2
 	ASAN_OPTIONS=detect_leaks=0 timeout -k 2 "${peer_limit:-200}" build/bin/viola-test-peer \
 		"$command" --socket "$dir/s0" --other "$dir/s1" "$@" -- \
-		"${peer_backend:-$backend}" --no-huge --cores "${cpus[0]}" --mode adaptive --quiet \
+		"${peer_backend:-$backend}" --no-huge --cores "${cpus[0]}" --mode poll --quiet \
 		--port "$dir/s0" --port "$dir/s1" "${how[@]}" \
 		>"$dir/peer.log" 2>>"$dir/backend.log" || status=$?
 	[ $status -eq 0 ] || grep '^#' "$dir/peer.log" >>"$dir/why"
