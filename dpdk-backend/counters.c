@@ -10,6 +10,7 @@
 #include <rte_cycles.h>
 #include <rte_telemetry.h>
 
+#include "dpdk-backend/compat.h"
 #include "dpdk-backend/fdb.h"
 #include "dpdk-backend/forward.h"
 #include "dpdk-backend/ports.h"
@@ -332,10 +333,10 @@ static int telemetry_port(const char *cmd, const char *params, struct rte_tel_da
 		rte_tel_data_add_dict_string(d, "kind", p->kind->name);
 		rte_tel_data_add_dict_int(d, "up", p->ops->up(p));
 		for (i = 0; i < QUEUE_FIELDS; i++)
-			rte_tel_data_add_dict_u64(d, queue_fields[i].name,
+			rte_tel_data_add_dict_uint(d, queue_fields[i].name,
 						  port_sum(p, (unsigned int)i));
 		for (i = 0; i < PORT_FIELDS; i++)
-			rte_tel_data_add_dict_u64(d, port_fields[i].name,
+			rte_tel_data_add_dict_uint(d, port_fields[i].name,
 						  value_since(p, port_fields[i].offset));
 	}
 	pthread_mutex_unlock(&ports_lock);
@@ -349,8 +350,8 @@ static int telemetry_lcore(const char *cmd, const char *params, struct rte_tel_d
 	if (!params || !number_parse(params, 0, lcore_count - 1, &index))
 		return -EINVAL;
 	rte_tel_data_start_dict(d);
-	rte_tel_data_add_dict_u64(d, "busy_rounds", READ_ONCE(lcores[index]->busy_rounds));
-	rte_tel_data_add_dict_u64(d, "busy_cycles", READ_ONCE(lcores[index]->busy_cycles));
+	rte_tel_data_add_dict_uint(d, "busy_rounds", READ_ONCE(lcores[index]->busy_rounds));
+	rte_tel_data_add_dict_uint(d, "busy_cycles", READ_ONCE(lcores[index]->busy_cycles));
 	return 0;
 }
 
@@ -375,10 +376,10 @@ static int telemetry_queue(const char *cmd, const char *params, struct rte_tel_d
 		for (field = 0; field < QUEUE_FIELDS; field++) {
 			const struct sample *s = &samples[index][queue];
 
-			rte_tel_data_add_dict_u64(d, queue_fields[field].name,
+			rte_tel_data_add_dict_uint(d, queue_fields[field].name,
 						  queue_value(p, (unsigned int)queue, field));
 			snprintf(rate, sizeof(rate), "%s_per_second", queue_fields[field].name);
-			rte_tel_data_add_dict_u64(d, rate, (u64)(s->rate[field] + 0.5));
+			rte_tel_data_add_dict_uint(d, rate, (u64)(s->rate[field] + 0.5));
 		}
 		err = 0;
 	}

@@ -38,8 +38,7 @@ static const char help[] =
 	"  --ageing SECONDS            switch: forget silent addresses (default 300)\n"
 	"  --frame-size BYTES          source: with FCS, 64 to 1518 (default 64)\n"
 	"  --packed                    offer packed rings\n"
-	"  --in-order                  offer that buffers come back in order\n"
-	"  --no-mergeable --no-indirect --no-event-idx --no-offloads\n"
+	"  --no-mergeable --no-in-order --no-indirect --no-event-idx --no-offloads\n"
 	"                              do not offer these to front ends\n"
 	"  --no-huge                   use no hugepages, for trying out\n"
 	"  --memory MIB                memory for own buffers, not for guests\n"
@@ -194,8 +193,8 @@ static const struct option_def defs[] = {
 	{ "mtu", OPTION_NUMBER, AT(mtu), .min = MTU_MIN, .max = MTU_MAX },
 	{ "memory", OPTION_NUMBER, AT(memory), .min = 16, .max = 1048576 },
 	{ "packed", OPTION_FLAG, AT(session.packed), .flag = true },
-	{ "in-order", OPTION_FLAG, AT(session.in_order), .flag = true },
 	{ "no-mergeable", OPTION_FLAG, AT(session.mergeable), .flag = false },
+	{ "no-in-order", OPTION_FLAG, AT(session.in_order), .flag = false },
 	{ "no-indirect", OPTION_FLAG, AT(session.indirect), .flag = false },
 	{ "no-event-idx", OPTION_FLAG, AT(session.event_idx), .flag = false },
 	{ "no-offloads", OPTION_FLAG, AT(session.offloads), .flag = false },

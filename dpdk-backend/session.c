@@ -28,6 +28,7 @@
 #define say(level, ...) rte_log(RTE_LOG_##level, RTE_LOGTYPE_USER1, "viola-dpdk: " __VA_ARGS__)
 
 struct session_config session_config = {
+	.in_order = true,
 	.mergeable = true,
 	.indirect = true,
 	.event_idx = true,

@@ -81,8 +81,9 @@ static struct rte_mbuf *frame_make(const struct frontend *fe, uint32_t seq, uint
 		ip->payload_len = rte_cpu_to_be_16((uint16_t)(20 + len));
 		ip->proto = IPPROTO_TCP;
 		ip->hop_limits = 64;
-		ip->src_addr[15] = 1;
-		ip->dst_addr[15] = 2;
+		/* The type of an address is another one from DPDK 24.11 on. */
+		((uint8_t *)&ip->src_addr)[15] = 1;
+		((uint8_t *)&ip->dst_addr)[15] = 2;
 		m->ol_flags |= RTE_MBUF_F_TX_IPV6;
 	}
 	tcp = (void *)(p + l2 + l3);

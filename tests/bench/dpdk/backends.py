@@ -105,7 +105,7 @@ class Viola(Backend):
     def __init__(self, bench, name, forward, ports, queues, size, client=False, wrap=()):
         super().__init__(bench, name, ports)
         command = [os.environ.get("VIOLA_BENCH_DPDK", os.path.join(BIN, "viola-dpdk")),
-                   "--cores", str(bench.cpu_back), "--quiet", "--packed", "--in-order",
+                   "--cores", str(bench.cpu_back), "--quiet", "--packed",
                    "--forward", forward]
         if forward == "source":
             command += ["--frame-size", str(size)]

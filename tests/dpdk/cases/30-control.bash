@@ -285,7 +285,7 @@ configured()
 		{ "path": "$dir/s1", "isolated": true },
 		{ "device": "net_null0" } ],
 	  "forward": "patch=0:1", "memory": 256, "mode": "interrupt", "no-mergeable": true,
-	  "in-order": false, "control": "$dir/c", "eal": [ "--no-telemetry" ] }
+	  "no-in-order": false, "control": "$dir/c", "eal": [ "--no-telemetry" ] }
 	END
 	start_backend --config "$dir/config"
 	back=$last

@@ -60,11 +60,11 @@ backends_killed()
 run_case 'back ends killed 25 times, buffers in flight' \
 	peer recover "" --inflight --count 25
 run_case 'back ends killed 25 times, buffers in flight, in order and mergeable' \
-	peer recover --in-order --inflight --count 25 --in-order --mergeable --indirect
+	peer recover "" --inflight --count 25 --in-order --mergeable --indirect
 run_case 'back ends killed 25 times, buffers in flight, packed ring' \
 	peer recover --packed --inflight --count 25 --packed
 run_case 'back ends killed 25 times, buffers in flight, packed ring, in order and mergeable' \
-	peer recover "--packed --in-order" --inflight --count 25 --packed --in-order --mergeable
+	peer recover --packed --inflight --count 25 --packed --in-order --mergeable
 run_case 'back ends killed 4 times under virtio_user' backends_killed ""
 run_case 'back ends killed 4 times under virtio_user, packed ring' \
 	backends_killed ,packed_vq=1 --packed
@@ -80,7 +80,7 @@ run_case 'rings stopped and started 100 times under traffic, packed, with in-fli
 run_case 'the dirty log is exact' peer dirty "" --count 10
 run_case 'the dirty log is exact, mergeable buffers and event index' \
 	peer dirty "" --count 10 --mergeable --indirect --event-idx
-run_case 'the dirty log is exact, in order' peer dirty --in-order --count 10 --in-order
+run_case 'the dirty log is exact, in order' peer dirty "" --count 10 --in-order
 run_case 'the dirty log is exact, packed ring' peer dirty --packed --count 10 --packed
 run_case 'the dirty log is exact, packed ring, with in-flight regions' \
 	peer dirty --packed --count 10 --packed --mergeable --inflight

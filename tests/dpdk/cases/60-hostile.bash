@@ -23,7 +23,7 @@ hostile_cases()
 	mapfile -t names < <(sed -n 's/^	{ "\([^"]*\)", .*/\1/p' tests/dpdk/peer-hostile.c)
 	[[ $word != 'hostile: '?* ]] || only=(--only "${word#hostile: }")
 	: >"$dir/why"
-	peer_limit=400 peer_backend=$asan peer hostile "--packed --in-order" "${only[@]}"
+	peer_limit=400 peer_backend=$asan peer hostile --packed "${only[@]}"
 	hostile=$(<"$dir/peer.log")
 	grep -v 'VHOST_CONFIG' "$dir/backend.log" | grep -A 30 'ERROR\|runtime error' |
 		sed 's/^/# /' | head -n 40
@@ -37,7 +37,7 @@ protocol_fuzz()
 	local status=0
 
 	peer_limit=$((${VIOLA_FUZZ_SECONDS:-20} + 200)) peer_backend=$asan \
-		peer fuzz "--packed --in-order" --seconds "${VIOLA_FUZZ_SECONDS:-20}" \
+		peer fuzz --packed --seconds "${VIOLA_FUZZ_SECONDS:-20}" \
 		--seed "${VIOLA_FUZZ_SEED:-1}" --kept tests/dpdk/fuzz-kept || status=1
 	[ $status -eq 0 ] || grep -v 'VHOST_CONFIG' "$dir/backend.log" |
 		grep -A 30 'ERROR\|runtime error' | sed 's/^/# /' | head -n 40
