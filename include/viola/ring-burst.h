@@ -145,8 +145,10 @@ static __always_inline int viola_split_pop_burst(struct viola_ring *ring, struct
 						 u32 n, enum viola_burst kind)
 {
 	struct viola_burst_extent ext = viola_burst_extent(ring);
+	const struct vring_desc *desc = ring->desc;
+	const struct vring_avail *avail = ring->avail;
 	struct viola_burst_word word;
-	u32 ready = (u16)(ring->avail_seen - ring->next_avail), i;
+	u32 ready = (u16)(ring->avail_seen - ring->next_avail), num = ring->num, i;
 	u16 at = ring->next_avail;
 
 	if (unlikely(viola_ring_broken(ring)))
@@ -161,19 +163,19 @@ static __always_inline int viola_split_pop_burst(struct viola_ring *ring, struct
 	}
 	for (i = 0; i < n; i++) {
 		u16 head = le16_to_cpu((__force __le16)READ_ONCE(
-			ring->avail->ring[(u16)(at + i) & ring->mask]));
+			avail->ring[(at + i) & (num - 1)]));
 
-		if (unlikely(head >= ring->num))
+		if (unlikely(head >= num))
 			break;
 		buf[i].id = head;
-		viola_prefetch(&ring->desc[head]);
+		viola_prefetch(&desc[head]);
 	}
 	n = i;
 	if (unlikely(!n))
 		return -EAGAIN;
 	word = viola_burst_word(ring, buf[0].id);
 	for (i = 0; i < n; i++) {
-		struct viola_desc d = viola_desc_load(&ring->desc[buf[i].id]);
+		struct viola_desc d = viola_desc_load(&desc[buf[i].id]);
 		u64 bit = viola_burst_bit(ring, &word, buf[i].id);
 
 		if (unlikely((d.flags & VIOLA_BURST_FLAGS) != kind || word.bits & bit ||
@@ -195,11 +197,12 @@ static __always_inline void viola_split_push_burst(struct viola_ring *ring,
 {
 	struct viola_burst_word word = viola_burst_word(ring, buf[0].id);
 	bool one = ring->in_order && kind == VIOLA_BURST_OUT;
+	struct vring_used *used = ring->used;
+	u32 mask = ring->mask, i;
 	u16 at = ring->next_used;
-	u32 i;
 
 	for (i = 0; i < n; i++) {
-		struct vring_used_elem *elem = &ring->used->ring[(u16)(at + i) & ring->mask];
+		struct vring_used_elem *elem = &used->ring[(at + i) & mask];
 		u64 bit = viola_burst_bit(ring, &word, buf[i].id);
 
 		word.bits &= ~bit;
@@ -226,16 +229,17 @@ static __always_inline int viola_packed_pop_burst(struct viola_ring *ring, struc
 {
 	struct viola_burst_extent ext = viola_burst_extent(ring);
 	struct viola_burst_word word = { 0, ring->in_flight[0] };
-	u32 off = ring->next_avail & VIOLA_PACKED_OFFSET, i;
+	u32 off = ring->next_avail & VIOLA_PACKED_OFFSET, num = ring->num, i;
 	u16 want = ring->next_avail & VIOLA_PACKED_WRAP ? VIOLA_PACKED_AVAIL : VIOLA_PACKED_USED;
+	const struct vring_packed_desc *desc = ring->packed_desc;
 
 	if (unlikely(viola_ring_broken(ring)))
 		return -EPROTO;
-	n = min(n, ring->num - ring->busy);
+	n = min(n, num - ring->busy);
 	if (unlikely(!n)) /* what is available now is an error */
 		return viola_packed_available(ring) ? -EAGAIN : 0;
 	for (i = 0; i < n; i++) {
-		const struct vring_packed_desc *at = &ring->packed_desc[off];
+		const struct vring_packed_desc *at = &desc[off];
 		/* (A), as in viola_packed_flags() */
 		u16 flags = le16_to_cpu(viola_load_acquire(&at->flags));
 		struct viola_desc d;
@@ -246,8 +250,11 @@ static __always_inline int viola_packed_pop_burst(struct viola_ring *ring, struc
 				return 0;
 			break;
 		}
+		/* Not before: a line that the driver writes to is better left alone. */
+		if (!i)
+			viola_packed_prefetch(ring, n);
 		d = viola_packed_desc_load(at);
-		if (unlikely((flags & VIOLA_BURST_FLAGS) != kind || d.id >= ring->num))
+		if (unlikely((flags & VIOLA_BURST_FLAGS) != kind || d.id >= num))
 			break;
 		bit = viola_burst_bit(ring, &word, d.id);
 		if (unlikely(word.bits & bit ||
@@ -256,7 +263,7 @@ static __always_inline int viola_packed_pop_burst(struct viola_ring *ring, struc
 		word.bits |= bit;
 		buf[i].id = d.id;
 		viola_burst_prefetch(&buf[i], kind);
-		if (unlikely(++off == ring->num)) {
+		if (unlikely(++off == num)) {
 			off = 0;
 			want ^= VIOLA_PACKED_AVAIL | VIOLA_PACKED_USED;
 		}
@@ -270,26 +277,60 @@ static __always_inline int viola_packed_pop_burst(struct viola_ring *ring, struc
 	return (int)i;
 }
 
+/* viola_packed_put_used() for @n buffers of one entry each, with the same result. */
+static __always_inline void viola_packed_put_burst(struct viola_ring *ring,
+						   const struct viola_buf *buf, u32 n,
+						   enum viola_burst kind)
+{
+	struct vring_packed_desc *desc = ring->packed_desc;
+	u32 off = ring->next_used & VIOLA_PACKED_OFFSET, num = ring->num, i = 0;
+	u16 used = ring->next_used & VIOLA_PACKED_WRAP ?
+			   VIOLA_PACKED_AVAIL | VIOLA_PACKED_USED : 0;
+
+	/* The first of what is to be published, and what the ring remembers of it. */
+	if (!ring->unpublished) {
+		viola_packed_put_used(ring, buf[0].id, kind == VIOLA_BURST_IN ? buf[0].len : 0, 1);
+		off = ring->next_used & VIOLA_PACKED_OFFSET;
+		if (unlikely(!off))
+			used ^= VIOLA_PACKED_AVAIL | VIOLA_PACKED_USED;
+		i = 1;
+	}
+	ring->next_used = viola_packed_advance(ring, ring->next_used, n - i);
+	ring->busy -= n - i;
+	if (likely(ring->unsignalled < 2 * num))
+		ring->unsignalled += n - i;
+	for (; i < n; i++) {
+		u32 len = kind == VIOLA_BURST_IN ? buf[i].len : 0;
+		u16 flags = (u16)(used | (len ? VRING_DESC_F_WRITE : 0));
+		u64 *tail = (u64 *)&desc[off] + 1; /* length, id, flags */
+
+		WRITE_ONCE(*tail, (__force u64)cpu_to_le64(len | (u64)buf[i].id << 32 |
+							   (u64)flags << 48));
+		if (unlikely(++off == num)) {
+			off = 0;
+			used ^= VIOLA_PACKED_AVAIL | VIOLA_PACKED_USED;
+		}
+	}
+}
+
 static __always_inline void viola_packed_push_burst(struct viola_ring *ring,
 						    const struct viola_buf *buf, u32 n,
 						    enum viola_burst kind)
 {
 	struct viola_burst_word word = viola_burst_word(ring, buf[0].id);
-	bool one = ring->in_order && kind == VIOLA_BURST_OUT;
 	u32 i;
 
 	for (i = 0; i < n; i++) {
 		u64 bit = viola_burst_bit(ring, &word, buf[i].id);
 
 		word.bits &= ~bit;
-		if (!one)
-			viola_packed_put_used(ring, buf[i].id,
-					      kind == VIOLA_BURST_IN ? buf[i].len : 0, 1);
 	}
 	viola_burst_word_end(ring, &word);
 	/* 2.8.12: one descriptor, in the place of the first, names the last. */
-	if (one)
+	if (ring->in_order && kind == VIOLA_BURST_OUT)
 		viola_packed_put_used(ring, buf[n - 1].id, 0, n);
+	else
+		viola_packed_put_burst(ring, buf, n, kind);
 }
 
 /* --- either -------------------------------------------------------------------- */

@@ -6,6 +6,7 @@ from backends import Ovs, Testpmd, Viola
 # the less the generator does the more is seen of the back end.
 RINGS = {
     "split": "mrg_rxbuf=0,in_order=0,vectorized=1",
+    "split-in-order": "mrg_rxbuf=0,in_order=1",
     "split-mergeable": "mrg_rxbuf=1,in_order=0",
     "packed": "packed_vq=1,mrg_rxbuf=0,in_order=0",
     "packed-in-order": "packed_vq=1,mrg_rxbuf=0,in_order=1,vectorized=1",
