@@ -17,7 +17,8 @@ import time
 
 from backends import Failed, Testpmd, Viola
 
-CASES = [("reflect", "split"), ("reflect", "packed"), ("p2p", "split"), ("p2p", "packed")]
+CASES = [(kind, ring) for kind in ("reflect", "p2p")
+         for ring in ("split", "split-in-order", "packed", "packed-in-order")]
 SIZE = 64
 FUNCTIONS = 6  # of each, the dearest
 

@@ -3,6 +3,8 @@
 import os
 import subprocess
 
+from cases import IN_ORDER
+
 # Below this share of empty looks the generator has no time left: it is the bound.
 BUSY_GENERATOR = 0.05
 
@@ -110,18 +112,18 @@ def summarize(results):
     results["judged"] = judged(results)
 
 
-# Figures that are judged: (case, ours, other, target). Latency and restart: below.
+# Figures that are judged: (title, case, ours, other, target). Latency and restart: below.
 TARGETS = [
     ("64-byte forward, %s" % ring, "reflect-64-" + ring, "viola-reflect", other, target)
-    for ring in ("split", "packed")
+    for ring in IN_ORDER
     for other, target in (("testpmd-mac", 1.3), ("ovs-in-port", 2.0))
 ] + [
     ("64-byte port to port, %s" % ring, "p2p-64-" + ring, ours, other, target)
-    for ring in ("split", "packed") for ours in ("viola-patch", "viola-switch")
+    for ring in IN_ORDER for ours in ("viola-patch", "viola-switch")
     for other, target in (("testpmd-io", 1.6), ("ovs-output", 2.0))
 ] + [
     ("1518-byte port to port, %s" % ring, "p2p-1518-" + ring, ours, "testpmd-io", 1.5)
-    for ring in ("split", "packed") for ours in ("viola-patch", "viola-switch")
+    for ring in IN_ORDER for ours in ("viola-patch", "viola-switch")
 ]
 
 
