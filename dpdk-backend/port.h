@@ -100,6 +100,26 @@ static inline struct counters *port_counters(struct lcore *lc, const struct port
 	return &lc->counters[p->index];
 }
 
+/*
+ * Begins to finish @f in software, for @p, and counts that: lc->work, of which
+ * offload_next() makes the frames, or NULL if @f cannot be finished.
+ */
+static inline struct offload_work *port_finish(struct lcore *lc, const struct port *p,
+					       const struct frame *f)
+{
+	struct counters *c = port_counters(lc, p);
+
+	if (!offload_begin(&lc->work, f)) {
+		c->tx_offload++;
+		return NULL;
+	}
+	if (f->offload.gso_type)
+		c->gso_finished++;
+	else
+		c->csum_finished++;
+	return &lc->work;
+}
+
 static inline struct queue_counters *queue_counters(struct lcore *lc, const struct port *p,
 						    unsigned int queue)
 {

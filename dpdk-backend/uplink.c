@@ -455,8 +455,7 @@ static void burst_add(struct uplink_burst *b, struct rte_mbuf *m)
 /* A frame that somebody has to finish: the device, or we. */
 static void burst_finish(struct uplink_burst *b, const struct frame *f)
 {
-	struct counters *c = port_counters(b->lc, b->p);
-	struct offload_work *w = &b->lc->work;
+	struct offload_work *w;
 	struct frame *out;
 
 	if (b->p->tx_offloads) {
@@ -469,15 +468,8 @@ static void burst_finish(struct uplink_burst *b, const struct frame *f)
 		}
 		rte_pktmbuf_free(m);
 	}
-	if (!offload_begin(w, f)) {
-		c->tx_offload++;
-		return;
-	}
-	if (f->offload.gso_type)
-		c->gso_finished++;
-	else
-		c->csum_finished++;
-	while ((out = offload_next(w)))
+	w = port_finish(b->lc, b->p, f);
+	while (w && (out = offload_next(w)))
 		burst_add(b, mbuf_from_frame(out));
 }
 

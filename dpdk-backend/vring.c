@@ -397,18 +397,10 @@ static inline void batch_deliver(struct rx_batch *b, struct lcore *lc, struct po
 static void batch_finish(struct rx_batch *b, struct lcore *lc, struct port *p, struct session *s,
 			 struct vqueue *q, struct frame *f)
 {
-	struct counters *c = port_counters(lc, p);
+	struct offload_work *w = port_finish(lc, p, f);
 	struct frame *out;
 
-	if (!offload_begin(&lc->work, f)) {
-		c->tx_offload++;
-		return;
-	}
-	if (f->offload.gso_type)
-		c->gso_finished++;
-	else
-		c->csum_finished++;
-	while ((out = offload_next(&lc->work)))
+	while (w && (out = offload_next(w)))
 		batch_deliver(b, lc, p, s, q, out);
 }
 

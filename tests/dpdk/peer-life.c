@@ -59,20 +59,28 @@ static bool stop_once(struct traffic *t, bool reset)
 	return peer_queue_start(t->peer, 0) && peer_queue_start(t->peer, 1);
 }
 
+/* A back end with a session of one queue pair, and traffic to come. */
+static bool run_begin(struct run *r, struct peer *p, struct traffic *t)
+{
+	if (!run_start(r))
+		return false;
+	peer_init(p, r->socket, r->features, 1, 128);
+	if (!peer_start(p, r->protocol, RUN_MS)) {
+		printf("# no session\n");
+		return false;
+	}
+	traffic_init(t, p, 0, r->seed);
+	return true;
+}
+
 bool run_stop(struct run *r)
 {
 	static struct traffic t;
 	struct peer p;
 	unsigned int i, k;
 
-	if (!run_start(r))
+	if (!run_begin(r, &p, &t))
 		return false;
-	peer_init(&p, r->socket, r->features, 1, 128);
-	if (!peer_start(&p, r->protocol, RUN_MS)) {
-		printf("# no session\n");
-		return false;
-	}
-	traffic_init(&t, &p, 0, r->seed);
 	for (i = 0; i < r->count; i++) {
 		if (!traffic_run(&t, 100, RUN_MS))
 			return fault("no traffic", &t);
@@ -360,14 +368,8 @@ bool run_victims(struct run *r)
 	struct peer p;
 	bool good = true;
 
-	if (!run_start(r))
+	if (!run_begin(r, &p, &t))
 		return false;
-	peer_init(&p, r->socket, r->features, 1, 128);
-	if (!peer_start(&p, r->protocol, RUN_MS)) {
-		printf("# no session\n");
-		return false;
-	}
-	traffic_init(&t, &p, 0, r->seed);
 	if (!traffic_run(&t, 100, RUN_MS) || !run_verify(r, r->other, 10))
 		return fault("no traffic", &t);
 	files = backend_files(r->pid);
