@@ -55,8 +55,11 @@ int port_request_device(struct port_request *r, char *text, char *why, size_t si
 			r->isolated = true;
 		} else if (setting_known(word)) {
 			/* What stays moves to the front, and would overwrite it. */
-			word = strdup(word);
-			err = word ? setting_add(r, word, why, size) : -ENOMEM;
+			char *copy = strdup(word);
+
+			err = copy ? setting_add(r, copy, why, size) : -ENOMEM;
+			if (err)
+				free(copy);
 		} else {
 			*to++ = ',';
 			memmove(to, word, len + 1);

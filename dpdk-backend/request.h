@@ -14,7 +14,10 @@
  */
 int port_request_parse(struct port_request *r, char *text, char *why, size_t size);
 
-/* "DEVICE[,ARG...][,SETTING...]"; settings are cut out, the rest is EAL's. */
+/*
+ * "DEVICE[,ARG...][,SETTING...]"; settings are cut out, the rest is EAL's. For command
+ * lines: copies of the settings are the request's for as long as the process lives.
+ */
 int port_request_device(struct port_request *r, char *text, char *why, size_t size);
 
 /*

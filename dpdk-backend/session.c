@@ -748,7 +748,6 @@ static u64 session_features(void)
 	return features;
 }
 
-
 int session_listen(struct port *p, char *why, size_t size)
 {
 	u64 features = session_features(), offered;
