@@ -7,6 +7,8 @@
 #	inside() { … "ok - …" / "not ok - … - why" … }
 #	module_test SECONDS "$@"
 
+# module_cpus is the number of the lab's CPUs; module code wants two, to race.
+
 module_top=$(cd "$(dirname "$0")/../.." && pwd -P)
 
 # In the lab: the module with what it needs, and the tests' programs.
@@ -70,7 +72,7 @@ module_test()
 			continue
 		fi
 		status=0
-		out=$(build/bin/viola lab --quiet --kernel "$name" --smp 2 \
+		out=$(build/bin/viola lab --quiet --kernel "$name" --smp "${module_cpus:-2}" \
 			--timeout "$limit" -- \
 			bash "$0" --inside 2>&1 </dev/null) || status=$?
 		while IFS= read -r line; do
