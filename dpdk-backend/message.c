@@ -2,7 +2,6 @@
 #include "dpdk-backend/message.h"
 
 #include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -11,6 +10,8 @@
 #include <rte_version.h>
 #include <viola/checked.h>
 #include <viola/ring.h>
+
+#include "dpdk-backend/kick.h"
 
 /*
  * Behind the message the library keeps the files that came with it. Where, depends
@@ -82,13 +83,7 @@ static bool file_holds(int fd, u64 offset, u64 len)
  */
 static bool file_notifies(int fd)
 {
-	static const char name[] = "anon_inode:[eventfd]";
-	char path[32], target[sizeof(name)];
-
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	return readlink(path, target, sizeof(target)) == sizeof(name) - 1 &&
-	       !memcmp(target, name, sizeof(name) - 1) &&
-	       !fcntl(fd, F_SETFL, O_RDWR | O_NONBLOCK);
+	return kick_usable(fd) >= 0 && !fcntl(fd, F_SETFL, O_RDWR | O_NONBLOCK);
 }
 
 /* --- payloads --------------------------------------------------------------- */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "tests/unit/model-driver.h"
 
@@ -60,6 +61,19 @@ u64 model_rand_next(struct model_rand *r)
 u32 model_rand_below(struct model_rand *r, u32 n)
 {
 	return (u32)((model_rand_next(r) >> 32) * n >> 32);
+}
+
+u64 model_rand_seed(void)
+{
+	const char *given = getenv("VIOLA_TEST_SEED");
+	struct timespec now;
+	u64 seed;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	seed = given ? strtoull(given, NULL, 0) :
+		       ((u64)now.tv_sec << 20 ^ (u64)now.tv_nsec) & UINT32_MAX;
+	printf("# VIOLA_TEST_SEED=%llu\n", (unsigned long long)seed);
+	return seed;
 }
 
 void model_fill(void *to, size_t len, u64 key)

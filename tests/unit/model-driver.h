@@ -156,6 +156,8 @@ struct model_rand {
 u64 model_rand_next(struct model_rand *r);
 /* Uniform enough in [0, n), n > 0. */
 u32 model_rand_below(struct model_rand *r, u32 n);
+/* A seed that nobody chose, or that of VIOLA_TEST_SEED; it is printed, to be repeated. */
+u64 model_rand_seed(void);
 /* Bytes that depend on @key alone. */
 void model_fill(void *to, size_t len, u64 key);
 

@@ -12,7 +12,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 #include <cmocka.h>
 
 #include <viola/ring-burst.h>
@@ -1244,15 +1243,7 @@ static void as_single_calls(void **state)
 
 static void as_single_calls_fresh_seed(void **state)
 {
-	const char *given = getenv("VIOLA_TEST_SEED");
-	struct timespec now;
-	u64 seed;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	seed = given ? strtoull(given, NULL, 0) :
-		       ((u64)now.tv_sec << 20 ^ (u64)now.tv_nsec) & UINT32_MAX;
-	printf("# VIOLA_TEST_SEED=%llu\n", (unsigned long long)seed);
-	run_all(seed, 2000);
+	run_all(model_rand_seed(), 2000);
 }
 
 int main(void)

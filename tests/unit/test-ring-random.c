@@ -18,7 +18,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 #include <cmocka.h>
 
 #include <viola/ring-burst.h>
@@ -695,15 +694,7 @@ static void kept_seeds(void **state)
 
 static void a_fresh_seed(void **state)
 {
-	const char *given = getenv("VIOLA_TEST_SEED");
-	struct timespec now;
-	u64 seed;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	seed = given ? strtoull(given, NULL, 0) :
-		       ((u64)now.tv_sec << 20 ^ (u64)now.tv_nsec) & UINT32_MAX;
-	printf("# VIOLA_TEST_SEED=%llu\n", (unsigned long long)seed);
-	run_all(seed, 8000);
+	run_all(model_rand_seed(), 8000);
 }
 
 int main(void)
