@@ -711,6 +711,8 @@ static void image_of(struct viola_ring *image, const struct viola_ring *ring)
 	image->in_flight = NULL;
 	image->record = NULL;
 	image->hint = 0;
+	/* From there on it only says "all of them", and by how much is nobody's concern. */
+	image->unsignalled = min(ring->unsignalled, 2 * ring->num);
 	image->order_head = 0; /* the queue's, which bursts do not enter */
 }
 
