@@ -18,10 +18,9 @@ SIZES = (64, 256, 1518)
 
 
 class Contender:
-    def __init__(self, name, make, fresh=False):
+    def __init__(self, name, make):
         self.name = name
         self.make = make  # (bench, queues, size) -> backend, not started
-        self.fresh = fresh
 
 
 def viola(mode, ports):
@@ -45,20 +44,17 @@ class Kind:
         self.per_size = per_size  # back ends must know the size
 
 
-# Of port to port, all get prepared frames, because a learning switch must: what
-# comes in at one port with an address cannot go out at the other with the same.
 KINDS = {
     "reflect": Kind("forward, one port", "loop", 1, [
         Contender("viola-reflect", viola("reflect", 1)),
         Contender("testpmd-mac", testpmd("mac", 1)),
         Contender("ovs-in-port", ovs("ovs-in-port", ["in_port=1,actions=in_port"], 1))]),
     "p2p": Kind("port to port, both ways", "loop", 2, [
-        Contender("viola-patch", viola("patch", 2), fresh=True),
-        Contender("viola-switch", viola("switch", 2), fresh=True),
-        Contender("testpmd-io", testpmd("io", 2), fresh=True),
+        Contender("viola-patch", viola("patch", 2)),
+        Contender("viola-switch", viola("switch", 2)),
+        Contender("testpmd-io", testpmd("io", 2)),
         Contender("ovs-output", ovs("ovs-output", ["in_port=1,actions=output:2",
-                                                   "in_port=2,actions=output:1"], 2),
-                  fresh=True)]),
+                                                   "in_port=2,actions=output:1"], 2))]),
     "sink": Kind("one way, front end to back end", "send", 1, [
         Contender("viola-sink", viola("sink", 1)),
         Contender("testpmd-rxonly", testpmd("rxonly", 1)),

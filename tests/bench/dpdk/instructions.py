@@ -54,7 +54,7 @@ def one(bench, generator, kind, ring, name, make, devargs):
         backend.start()
         time.sleep(1)
         # Under valgrind the back end has ordinary pages; the generator has huge ones.
-        load = generator(bench, devargs, SIZE, 1, [(name, kind == "p2p", backend.ports)])
+        load = generator(bench, devargs, SIZE, 1, [(name, backend.ports)])
         load.greet()
         if not load.ask("prime", 0, 20000)["back"]:
             raise Failed("instructions, %s: no frame came back" % name)

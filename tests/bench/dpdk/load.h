@@ -24,7 +24,13 @@
 /* One queue pair of one port. */
 struct load_queue {
 	uint16_t port, queue; /* of ethdev */
-	/* Closed loop: frames that the ring had no room for yet, oldest first. */
+	/*
+	 * Closed loop: who sends what arrives here. With two ports that is the
+	 * other one's queue, as a frame has to come in where its source address
+	 * was learnt; a guest that swapped addresses sends it back itself.
+	 */
+	struct load_queue *next;
+	/* Frames that the ring had no room for yet, oldest first. */
 	struct rte_mbuf *held[2 * LOAD_BURST];
 	unsigned int count;
 	/* Made once. The driver frees what it sent; contents stay as they are. */
@@ -34,12 +40,6 @@ struct load_queue {
 struct contender {
 	char name[32];
 	pid_t pid, tid; /* of the back end and the thread that polls; 0: is never stopped */
-	/*
-	 * Closed loop: what arrives is sent back as it is, never touched. Right
-	 * where the back end swaps addresses or does not look at them; else
-	 * (a learning switch) a prepared frame goes instead of each that came.
-	 */
-	bool recycle;
 	const char *socket[LOAD_PORTS];
 	unsigned int ports, queues; /* queues: over all ports */
 	struct load_queue queue[LOAD_PORTS * LOAD_QUEUES];

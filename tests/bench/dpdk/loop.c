@@ -40,28 +40,24 @@ static void held_send(struct load_queue *q, struct load_sample *s)
 	memmove(q->held, q->held + n, q->count * sizeof(q->held[0]));
 }
 
-/* Sends back what arrived, if what was held before has found room. */
-static void turn(struct load *load, struct contender *c, struct load_queue *q,
-		 struct load_sample *s)
+/* What arrived at @q is sent on, if what was held there before has found room. */
+static void turn(struct load *load, struct load_queue *q, struct load_sample *s)
 {
-	struct rte_mbuf **m = q->held + q->count;
+	struct load_queue *next = q->next;
+	struct rte_mbuf **m = next->held + next->count;
 	unsigned int n;
 
-	if (likely(q->count <= LOAD_BURST)) {
+	if (likely(next->count <= LOAD_BURST)) {
 		n = rte_eth_rx_burst(q->port, q->queue, m, LOAD_BURST);
 		s->polls++;
 		s->idle += !n;
 		s->received += n;
-		if (!c->recycle && n) {
-			rte_pktmbuf_free_bulk(m, n);
-			n = frames_take(q, m, n, load->len);
-		}
 		if (load->touch)
 			addresses_swap(m, n);
-		q->count += n;
+		next->count += n;
 	}
-	if (q->count)
-		held_send(q, s);
+	if (next->count)
+		held_send(next, s);
 }
 
 bool loop_prime(struct load *load, struct contender *c, unsigned int ms)
@@ -96,7 +92,7 @@ static void fill(struct load *load, struct contender *c)
 			if (q->count <= LOAD_BURST)
 				q->count += frames_take(q, q->held + q->count, LOAD_BURST,
 							load->len);
-			turn(load, c, q, &ignored);
+			turn(load, q, &ignored);
 		}
 	}
 	c->in_flight = c->queues * (per_queue - left);
@@ -112,7 +108,7 @@ void loop_run(struct load *load, struct contender *c, uint64_t cycles, struct lo
 	begin = rte_rdtsc();
 	do {
 		for (i = 0; i < c->queues; i++)
-			turn(load, c, &c->queue[i], s);
+			turn(load, &c->queue[i], s);
 		now = rte_rdtsc();
 	} while (now - begin < cycles);
 	s->cycles += now - begin;

@@ -15,15 +15,15 @@
 #include "tools/lib/number.h"
 
 static const char help[] =
-	"Usage: viola-test-load --cpu N --contender NAME[,fresh],SOCKET[,SOCKET] ... [OPTION...]\n"
+	"Usage: viola-test-load --cpu N --contender NAME,SOCKET[,SOCKET] ... [OPTION...]\n"
 	"  --cpu N          where it runs, and nothing else should\n"
-	"  --contender ...  a back end; \"fresh\": frames must not be sent back as they came\n"
+	"  --contender ...  a back end, with a port or two\n"
 	"  --devargs ARGS   of virtio_user, for the kind of ring (default mrg_rxbuf=0)\n"
 	"  --size BYTES     of a frame, with FCS: 64 (default) to 1518\n"
 	"  --queues N       queue pairs of a port (default 1)\n"
 	"  --ring-size N    descriptors of a ring (default 1024)\n"
 	"  --in-flight N    closed loop: frames per port (default 512)\n"
-	"  --touch          closed loop: swap addresses of each frame\n"
+	"  --touch          closed loop: swap addresses of each frame, and send it back\n"
 	"  --server         listen at the sockets; back ends connect\n"
 	"  --no-huge        ordinary pages\n"
 	"Commands; K is a contender's number from 0, MS milliseconds:\n"
@@ -266,11 +266,8 @@ static void add_contender(struct load *load, char *text)
 	if (load->contenders++ == LOAD_CONTENDERS)
 		usage();
 	snprintf(c->name, sizeof(c->name), "%s", word);
-	c->recycle = true;
 	while ((word = strsep(&text, ","))) {
-		if (!strcmp(word, "fresh"))
-			c->recycle = false;
-		else if (c->ports < LOAD_PORTS)
+		if (c->ports < LOAD_PORTS)
 			c->socket[c->ports++] = word;
 		else
 			usage();

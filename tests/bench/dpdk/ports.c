@@ -89,6 +89,8 @@ static bool contender_start(struct load *load, unsigned int index, uint16_t firs
 
 			lq->port = (uint16_t)(first + p);
 			lq->queue = (uint16_t)q;
+			lq->next = load->touch ? lq :
+				   &c->queue[(c->ports - 1 - p) * load->queues + q];
 			lq->frames = pool_make("frames", index, p * load->queues + q,
 					       2 * load->ring_size + CACHE * 2);
 			if (!lq->frames)

@@ -10,7 +10,7 @@ DOWN_S = 0.1
 
 def one(bench, generator, name, backend):
     bench.backends.append(backend)
-    load = generator(bench, "mrg_rxbuf=0,in_order=0", 64, 1, [(name, False, backend.ports)],
+    load = generator(bench, "mrg_rxbuf=0,in_order=0", 64, 1, [(name, backend.ports)],
                      server=True)
     try:
         backend.start(wait=False)

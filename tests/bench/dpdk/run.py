@@ -42,8 +42,8 @@ class Generator:
             command.append("--server")
         if touch:
             command.append("--touch")
-        for name, fresh, ports in contenders:
-            command += ["--contender", ",".join([name] + (["fresh"] if fresh else []) + ports)]
+        for name, ports in contenders:
+            command += ["--contender", ",".join([name] + ports)]
         self.fifo = bench.args.fifo
         self.polling = []  # threads of back ends
         self.errors = tempfile.TemporaryFile(dir=bench.dir)
@@ -216,7 +216,7 @@ def prime(bench, load, k, action, name):
 def run_case(bench, case, started):
     kind = cases.KINDS[case.kind]
     load = Generator(bench, cases.RINGS[case.ring], case.size, case.queues,
-                     [(c.name, c.fresh, b.ports) for c, b in started], touch=bench.args.touch)
+                     [(c.name, b.ports) for c, b in started], touch=bench.args.touch)
     result = {c.name: collections.defaultdict(list) for c, _ in started}
     try:
         load.greet()
