@@ -104,7 +104,7 @@ bench: setup
 # viola-dpdk beside testpmd and OVS-DPDK; VIOLA_BENCH_QUICK=1 for 3 minutes.
 bench-dpdk: setup
 	@$(MAKE) --no-print-directory programs
-	@tests/bench/run dpdk
+	@tests/bench/run dpdk dpdk-ring
 .PHONY: bench-dpdk
 
 # Programs, man pages, completion, udev rule, service, what QEMU's tools look for,

@@ -18,6 +18,13 @@ viola-test-load-src := $(wildcard tests/bench/dpdk/*.c) tools/lib/number.c tools
 viola-test-load-cflags := -O3 $(dpdk-cflags)
 viola-test-load-libs := $(dpdk-libs)
 
+# The ring core beside the library's rings, in one process.
+programs += bench-dpdk-ring
+bench-dpdk-ring-src := tests/bench/dpdk-ring.c tests/dpdk/peer.c tests/unit/model-driver.c \
+			dpdk-backend/offload.c tools/lib/number.c
+bench-dpdk-ring-cflags := -O3 -mprfchw $(dpdk-cflags)
+bench-dpdk-ring-libs := $(dpdk-libs)
+
 # A front end without DPDK, correct or hostile.
 programs += viola-test-peer
 viola-test-peer-src := $(wildcard tests/dpdk/peer*.c) tests/unit/model-driver.c tools/lib/number.c
