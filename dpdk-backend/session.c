@@ -18,6 +18,7 @@
 
 #include "dpdk-backend/announce.h"
 #include "dpdk-backend/fdb.h"
+#include "dpdk-backend/fdset.h"
 #include "dpdk-backend/kick.h"
 #include "dpdk-backend/message.h"
 #include "dpdk-backend/place.h"
@@ -785,6 +786,8 @@ int session_listen(struct port *p, char *why, size_t size)
 		session_unlisten(p);
 		return -EIO;
 	}
+	if (!p->client)
+		fdset_wake(p->name);
 	return 0;
 }
 
