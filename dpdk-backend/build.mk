@@ -10,16 +10,16 @@ dpdk-cflags := $(shell pkg-config --cflags libdpdk | sed 's/-I/-isystem /g') -pt
 dpdk-libs   := $(shell pkg-config --libs libdpdk) -lrte_bus_vdev -pthread
 
 programs += viola-dpdk
-viola-dpdk-src := $(wildcard dpdk-backend/*.c) tools/lib/number.c
+viola-dpdk-src := $(wildcard dpdk-backend/*.c dpdk-backend/*/*.c) tools/lib/number.c
 # prefetchw, where buffers are about to be written, is a NOP to CPUs without it.
 viola-dpdk-cflags := -O3 -mprfchw $(dpdk-cflags)
 viola-dpdk-libs := $(dpdk-libs) -ljansson -lnuma
 
 unit-tests += test-dpdk-place test-dpdk-request
-test-dpdk-place-src := tests/unit/test-dpdk-place.c dpdk-backend/place.c
+test-dpdk-place-src := tests/unit/test-dpdk-place.c dpdk-backend/lcore/place.c
 test-dpdk-place-cflags := $(dpdk-cflags)
 test-dpdk-place-libs := $(dpdk-libs) -lnuma
-test-dpdk-request-src := tests/unit/test-dpdk-request.c dpdk-backend/request.c
+test-dpdk-request-src := tests/unit/test-dpdk-request.c dpdk-backend/port/request.c
 test-dpdk-request-cflags := $(dpdk-cflags)
 test-dpdk-request-libs := -ljansson
 
@@ -32,15 +32,15 @@ endif
 
 # What has no DPDK in it.
 unit-tests += test-dpdk-inherit
-test-dpdk-inherit-src := tests/unit/test-dpdk-inherit.c dpdk-backend/inherit.c \
-			 dpdk-backend/socket.c dpdk-backend/thread.c tools/lib/number.c
+test-dpdk-inherit-src := tests/unit/test-dpdk-inherit.c dpdk-backend/vhost/inherit.c \
+			 dpdk-backend/socket.c dpdk-backend/lcore/thread.c tools/lib/number.c
 test-dpdk-inherit-libs := -lpthread
 
 # What needs no DPDK is tested without.
 unit-tests += test-fdb test-rate test-flow test-offload
-test-fdb-src := tests/unit/test-fdb.c dpdk-backend/fdb.c
+test-fdb-src := tests/unit/test-fdb.c dpdk-backend/forward/fdb.c
 test-fdb-libs := -lpthread
-test-rate-src := tests/unit/test-rate.c dpdk-backend/rate.c tools/lib/number.c
+test-rate-src := tests/unit/test-rate.c dpdk-backend/forward/rate.c tools/lib/number.c
 test-rate-libs := -lpthread
-test-flow-src := tests/unit/test-flow.c dpdk-backend/flow.c
-test-offload-src := tests/unit/test-offload.c dpdk-backend/offload.c
+test-flow-src := tests/unit/test-flow.c dpdk-backend/forward/flow.c
+test-offload-src := tests/unit/test-offload.c dpdk-backend/forward/offload.c

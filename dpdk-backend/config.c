@@ -7,7 +7,7 @@
 
 #include <jansson.h>
 
-#include "dpdk-backend/request.h"
+#include "dpdk-backend/port/request.h"
 
 static int set_ports(struct options *o, json_t *list, char *why, size_t size)
 {

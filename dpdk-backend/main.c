@@ -18,17 +18,17 @@
 #include <rte_errno.h>
 #include <rte_log.h>
 
-#include "dpdk-backend/client.h"
-#include "dpdk-backend/control.h"
-#include "dpdk-backend/counters.h"
-#include "dpdk-backend/fdb.h"
-#include "dpdk-backend/forward.h"
-#include "dpdk-backend/hole.h"
+#include "dpdk-backend/control/client.h"
+#include "dpdk-backend/control/control.h"
+#include "dpdk-backend/control/counters.h"
+#include "dpdk-backend/control/notify.h"
+#include "dpdk-backend/forward/fdb.h"
+#include "dpdk-backend/forward/forward.h"
 #include "dpdk-backend/options.h"
-#include "dpdk-backend/inherit.h"
-#include "dpdk-backend/notify.h"
-#include "dpdk-backend/ports.h"
-#include "dpdk-backend/session.h"
+#include "dpdk-backend/port/ports.h"
+#include "dpdk-backend/vhost/hole.h"
+#include "dpdk-backend/vhost/inherit.h"
+#include "dpdk-backend/vhost/session.h"
 
 #define EXIT_USAGE 2
 

@@ -7,11 +7,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "dpdk-backend/client.h"
 #include "dpdk-backend/config.h"
-#include "dpdk-backend/forward.h"
-#include "dpdk-backend/request.h"
-#include "dpdk-backend/setting.h"
+#include "dpdk-backend/control/client.h"
+#include "dpdk-backend/forward/forward.h"
+#include "dpdk-backend/port/request.h"
+#include "dpdk-backend/port/setting.h"
 #include "tools/lib/number.h"
 
 static const char help[] =

@@ -3,9 +3,9 @@
 #ifndef VIOLA_DPDK_OPTIONS_H
 #define VIOLA_DPDK_OPTIONS_H
 
-#include "dpdk-backend/inherit.h"
-#include "dpdk-backend/ports.h"
-#include "dpdk-backend/session.h"
+#include "dpdk-backend/port/ports.h"
+#include "dpdk-backend/vhost/inherit.h"
+#include "dpdk-backend/vhost/session.h"
 
 struct json_t;
 

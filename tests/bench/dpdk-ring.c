@@ -28,7 +28,7 @@
 #include <rte_mbuf.h>
 #include <rte_vhost.h>
 
-#include "dpdk-backend/burst.h"
+#include "dpdk-backend/vhost/burst.h"
 #include "tests/dpdk/peer.h"
 #include "tools/lib/number.h"
 

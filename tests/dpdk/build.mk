@@ -21,7 +21,7 @@ viola-test-load-libs := $(dpdk-libs)
 # The ring core beside the library's rings, in one process.
 programs += bench-dpdk-ring
 bench-dpdk-ring-src := tests/bench/dpdk-ring.c tests/dpdk/peer.c tests/unit/model-driver.c \
-			dpdk-backend/offload.c tools/lib/number.c
+			dpdk-backend/forward/offload.c tools/lib/number.c
 bench-dpdk-ring-cflags := -O3 -mprfchw $(dpdk-cflags)
 bench-dpdk-ring-libs := $(dpdk-libs)
 

@@ -14,7 +14,7 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-#include "dpdk-backend/message.h"
+#include "dpdk-backend/vhost/message.h"
 #include "tests/unit/model-driver.h"
 
 #define PEER_QUEUES 4u /* two pairs at most */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// fuzz-sources: dpdk-backend/offload.c dpdk-backend/flow.c
+// fuzz-sources: dpdk-backend/forward/offload.c dpdk-backend/forward/flow.c
 // fuzz-flags: -max_len=4096
 /*
  * Frames with offload fields as a hostile guest sends them to viola-dpdk. The
@@ -12,8 +12,8 @@
  */
 #include <stdlib.h>
 
-#include "dpdk-backend/flow.h"
-#include "dpdk-backend/offload.h"
+#include "dpdk-backend/forward/flow.h"
+#include "dpdk-backend/forward/offload.h"
 
 #define BIT(n) (1ull << (n))
 #define PIECES 8u

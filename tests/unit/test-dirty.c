@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The marks of the vhost-user back end in a dirty log (dpdk-backend/dirty.h). */
+/* The marks of the vhost-user back end in a dirty log (dpdk-backend/vhost/dirty.h). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "dpdk-backend/dirty.h"
+#include "dpdk-backend/vhost/dirty.h"
 #include "tests/unit/model-driver.h"
 
 #define BYTES 4u /* of the log: 32 pages */

@@ -19,9 +19,9 @@
 
 #include <cmocka.h>
 
-#include "dpdk-backend/client.h"
-#include "dpdk-backend/inherit.h"
+#include "dpdk-backend/control/client.h"
 #include "dpdk-backend/socket.h"
+#include "dpdk-backend/vhost/inherit.h"
 
 #define HEADER 12
 

@@ -10,7 +10,7 @@
 #include <cmocka.h>
 #include <rte_ethdev.h>
 
-#include "dpdk-backend/place.h"
+#include "dpdk-backend/lcore/place.h"
 
 /* What place.c needs of the program: lcores that are nothing but a node. */
 struct lcore *lcores[LCORE_MAX];

@@ -10,8 +10,8 @@
 
 #include <cmocka.h>
 
-#include "dpdk-backend/request.h"
-#include "dpdk-backend/setting.h"
+#include "dpdk-backend/port/request.h"
+#include "dpdk-backend/port/setting.h"
 
 const struct port_kind port_kind_session = { .name = "vhost-user" };
 const struct port_kind port_kind_uplink = { .name = "ethdev" };

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The address table of viola-dpdk's switch (dpdk-backend/fdb.c). */
+/* The address table of viola-dpdk's switch (dpdk-backend/forward/fdb.c). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -7,7 +7,7 @@
 
 #include <pthread.h>
 
-#include "dpdk-backend/fdb.h"
+#include "dpdk-backend/forward/fdb.h"
 
 static u64 seed;
 

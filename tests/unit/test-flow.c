@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Flows of frames (dpdk-backend/flow.c) and what frame.h makes of headers. */
+/* Flows of frames (dpdk-backend/forward/flow.c) and what frame.h makes of headers. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <cmocka.h>
 
-#include "dpdk-backend/flow.h"
+#include "dpdk-backend/forward/flow.h"
 
 static u64 seed = 1;
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Offloads of viola-dpdk (dpdk-backend/offload.c): random frames are finished, and
+ * Offloads of viola-dpdk (dpdk-backend/forward/offload.c): random frames are finished, and
  * what comes out is put together again and compared. Checksums are verified by
  * code of its own, byte by byte as RFC 1071 has it.
  */
@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <cmocka.h>
 
-#include "dpdk-backend/offload.h"
+#include "dpdk-backend/forward/offload.h"
 
 #define BIT(n) (1ull << (n))
 #define ALL_HOST                                                                     \

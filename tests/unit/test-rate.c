@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The limits of viola-dpdk's ports (dpdk-backend/rate.c). */
+/* The limits of viola-dpdk's ports (dpdk-backend/forward/rate.c). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <cmocka.h>
 
-#include "dpdk-backend/rate.h"
+#include "dpdk-backend/forward/rate.h"
 
 static u64 seed = 1;
 
