@@ -8,27 +8,46 @@ set -uo pipefail
 # shellcheck source=lib/module.bash
 source "$(dirname "$0")/lib/module.bash"
 
-bytes=$((6 << 20))
+bytes=$((3 << 20))
 work=/tmp/qemu
 cache=${VIOLA_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/viola}
 
-# The far end's listeners for round $1
-listen()
+# fetch PORT FILE: the guest's file by HTTP
+fetch()
 {
-	busybox nc -l -p $((5000 + $1)) <"$work/file" >/dev/null &
-	# A standard input that never ends: with its end, nc would stop receiving.
-	busybox nc -l -p $((6000 + $1)) <>"$work/open" >"$work/back.$1" &
+	{
+		exec 8<>"/dev/tcp/10.9.0.2/$1" &&
+			printf 'GET /file HTTP/1.0\r\n\r\n' >&8 &&
+			tail -c $bytes <&8 >"$2" && exec 8>&-
+	} 2>/dev/null
+}
+
+reach()
+{
+	true 2>/dev/null >"/dev/tcp/10.9.0.2/$1"
+}
+
+# The far end in round $1: gives the file, takes it back, lets the guest go on.
+far_end()
+{
+	busybox nc -l -p $((5000 + $1)) <"$work/file" >/dev/null
+	# Until the guest is ready, nobody listens there.
+	within 60 fetch $((6000 + $1)) "$work/back.$1"
+	within 60 reach $((7000 + $1))
 }
 
 # qemu_run NAME DEVICE-OPTIONS: one guest's life
 qemu_run()
 {
-	local name=$1 options=$2 round pid sum out=$work/console
+	local name=$1 options=$2 round pid far sum out=$work/console
 
 	: >"$out"
 	rm -f "$work"/back.*
-	listen 1
-	listen 2
+	{
+		far_end 1
+		far_end 2
+	} &
+	far=$!
 	exec 9<>/dev/viola-net
 	qemu-system-x86_64 -M q35 -accel kvm -cpu host -m 256M -nodefaults -no-user-config \
 		-display none -no-reboot -serial "file:$out" \
@@ -42,8 +61,8 @@ qemu_run()
 		not_ok "$name: the guest ends" \
 			"$(tail -n 1 "$work/qemu.err") $(tail -c 200 "$out" | tr -c '[:print:]' ' ')"
 		cat /sys/kernel/debug/viola/queues >&2
-		kill -9 $pid
-		wait $pid 2>/dev/null
+		kill -9 $pid $far
+		wait $pid $far 2>/dev/null
 		return
 	fi
 	sum=$(md5sum <"$work/file" | cut -d' ' -f1)
@@ -53,7 +72,7 @@ qemu_run()
 		check "$name: file to the guest, $round" grep -q "guest: file $round $sum" "$out"
 		check "$name: file from the guest, $round" cmp "$work/file" "$work/back.$round"
 	done
-	wait $pid
+	wait $pid $far
 }
 
 # Packets and bytes of each queue, time after time: the counters go with the
@@ -81,7 +100,6 @@ inside()
 	local watcher rx tx
 
 	mkdir -p "$work"
-	mkfifo "$work/open"
 	head -c $bytes /dev/urandom >"$work/file"
 	# Outside the lab, viola-agent and the kernels are where they are here.
 	"$module_top/build/bin/viola-mkinitramfs" --kernel "$(uname -r)" \
