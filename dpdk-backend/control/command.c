@@ -84,14 +84,20 @@ static int run_port_add(json_t *request, json_t *answer, char *why, size_t size)
 	return 0;
 }
 
-static int run_port_remove(json_t *request, json_t *answer, char *why, size_t size)
+/* Does @act to the port that @request names. */
+static int run_port(const json_t *request, void (*act)(struct port *p), char *why, size_t size)
 {
 	struct port *p = get_port(json_object_get(request, "port"), why, size);
 
 	if (!p)
 		return -ENOENT;
-	port_remove(p);
+	act(p);
 	return 0;
+}
+
+static int run_port_remove(json_t *request, json_t *answer, char *why, size_t size)
+{
+	return run_port(request, port_remove, why, size);
 }
 
 static int run_patch(json_t *request, json_t *answer, char *why, size_t size)
@@ -110,12 +116,7 @@ static int run_patch(json_t *request, json_t *answer, char *why, size_t size)
 
 static int run_unpatch(json_t *request, json_t *answer, char *why, size_t size)
 {
-	struct port *p = get_port(json_object_get(request, "port"), why, size);
-
-	if (!p)
-		return -ENOENT;
-	port_unpatch(p);
-	return 0;
+	return run_port(request, port_unpatch, why, size);
 }
 
 static int run_forward(json_t *request, json_t *answer, char *why, size_t size)

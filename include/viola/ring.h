@@ -236,7 +236,7 @@ struct viola_ring {
 	/* Packed. Positions are offset and, in bit 15, wrap counter. */
 	u32 busy; /* entries popped and not yet used */
 	u32 ahead; /* entries seen beyond next_avail: they were given back */
-	u32 unsignalled; /* entries used since the last needs_call(); from 2 num on, as good as all */
+	u32 unsignalled; /* entries used since needs_call(); from 2 num on: all of them */
 	u16 first_used; /* offset of the first used descriptor not yet published */
 	u16 first_flags; /* what publishes it */
 	bool unpublished; /* there is one */

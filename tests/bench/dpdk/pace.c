@@ -14,6 +14,7 @@
 #include <viola/hdr.h>
 
 #define STALL_US 100 /* away for so long, the generator itself was held up */
+#define LATE_US 20 /* the same where single microseconds are looked at */
 #define QUIET_US 2000 /* nothing arrived for so long: the rest is lost */
 #define REPEATS 3 /* trials that must show loss before a rate is given up */
 #define VOIDS 20 /* trials spoilt by the generator that are repeated */
@@ -218,7 +219,7 @@ void pace_latency(struct load *load, struct contender *c, double rate, unsigned 
 		  unsigned int window_ms)
 {
 	static struct hdr window, all, kept;
-	uint64_t stall = load->hz * STALL_US / 1000000, length = load->hz * window_ms / 1000;
+	uint64_t stall = load->hz * LATE_US / 1000000, length = load->hz * window_ms / 1000;
 	double cycles_each = (double)load->hz / rate, ns_each = 1e9 / (double)load->hz;
 	uint64_t begin, end, now, last, due, number = 0, sent = 0, received = 0, idle = 0;
 	uint64_t polls = 0, calm_from;

@@ -193,7 +193,8 @@ def measure_rates(bench, load, started, result):
                 if rate < 1000:
                     continue
                 load.ask("select", k)
-                answer = load.measure("latency", k, int(rate), bench.args.latency_windows, 10)
+                answer = load.measure("latency", k, int(rate), bench.args.latency_windows,
+                                      bench.args.latency_ms)
                 answer["share"] = share
                 answer["common"] = of is not None
                 result[contender.name]["latency"].append(answer)
@@ -296,7 +297,8 @@ def options():
     p.add_argument("--searches", type=int, default=3 if not quick else 1)
     p.add_argument("--trial-ms", type=int, default=30)
     p.add_argument("--latency-rounds", type=int, default=3 if not quick else 2)
-    p.add_argument("--latency-windows", type=int, default=30, help="of 10 ms, each round")
+    p.add_argument("--latency-windows", type=int, default=300, help="each round")
+    p.add_argument("--latency-ms", type=int, default=1, help="length of a window")
     p.add_argument("--restarts", type=int, default=10 if not quick else 5)
     p.add_argument("--out", default=os.path.join(TOP, "build/bench"))
     p.add_argument("--fifo", type=int, default=0, metavar="PRIORITY",
