@@ -107,9 +107,11 @@ static bool do_release(struct load *load, char *line)
 static void sample_print(unsigned int k, const struct load *load, const struct load_sample *s)
 {
 	printf("{\"k\":%u,\"sent\":%" PRIu64 ",\"received\":%" PRIu64 ",\"seconds\":%.6f,"
-	       "\"idle\":%.4f,\"refused\":%" PRIu64 "}", k, s->sent, s->received,
+	       "\"idle\":%.4f,\"burst\":%.1f,\"refused\":%" PRIu64 "}", k, s->sent, s->received,
 	       (double)s->cycles / (double)load->hz,
-	       s->polls ? (double)s->idle / (double)s->polls : 0, s->refused);
+	       s->polls ? (double)s->idle / (double)s->polls : 0,
+	       s->polls > s->idle ? (double)s->received / (double)(s->polls - s->idle) : 0,
+	       s->refused);
 }
 
 static bool do_series(struct load *load, char *line)

@@ -72,7 +72,7 @@ def latency_of(answers, share, common):
 
 
 def summarize_contender(c):
-    s = {"fps": spread(c["fps"]), "idle": median(c["idle"]), "refused": median(c["refused"]),
+    s = {"fps": spread(c["fps"]), "idle": median(c["idle"]), "burst": median(c["burst"]), "refused": median(c["refused"]),
          "cycles_per_frame": spread(c["cycles"]), "lost": c.get("lost"),
          "paths": c.get("paths"),
          "ndr": spread([x["rate"] for x in c["ndr"]]),
@@ -187,19 +187,19 @@ def mega(x):
 
 def write_case(case, out):
     out.write("\n%s: %s\n" % (case["name"], case["title"]))
-    out.write("  %-15s %6s %6s %6s %6s %6s %4s %6s %18s %5s\n" % (
+    out.write("  %-15s %6s %6s %6s %6s %6s %4s %6s %18s %5s %5s\n" % (
         "Mframe/s", "min", "p25", "median", "p75", "max", "n", "ratio", "cycles/frame (IQR)",
-        "idle"))
+        "idle", "burst"))
     ours = [n for n in case["summary"] if n.startswith("viola")]
     for name, s in case["summary"].items():
         f, c = s["fps"], s["cycles_per_frame"]
         against = [r["of_medians"] for r in case["ratios"] if ours and r["a"] == ours[0] and
                    r["b"] == name]
         cycles = "%.0f (%.0f-%.0f)" % (c["median"], c["p25"], c["p75"]) if c else "-"
-        out.write("  %-15s %s %s %s %s %s %4d %6s %18s %4.0f%%%s\n" % (
+        out.write("  %-15s %s %s %s %s %s %4d %6s %18s %4.0f%% %5.1f%s\n" % (
             name, mega(f["min"]), mega(f["p25"]), mega(f["median"]), mega(f["p75"]),
             mega(f["max"]), f["count"], "%.2f" % against[0] if against else "", cycles,
-            100 * s["idle"], " (generator is the bound)" if s["generator_bound"] else ""))
+            100 * s["idle"], s["burst"], " (generator is the bound)" if s["generator_bound"] else ""))
         if s["lost"]:
             out.write("  %-15s %d of its frames got lost\n" % ("", s["lost"]))
     paths = sorted({tuple(s["paths"]) for s in case["summary"].values() if s["paths"]})

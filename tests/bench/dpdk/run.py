@@ -235,6 +235,7 @@ def run_case(bench, case, started):
                 frames = s["sent"] if kind.action == "send" else s["received"]
                 r["fps"].append(frames / s["seconds"])
                 r["idle"].append(s["idle"])
+                r["burst"].append(s["burst"])
                 r["refused"].append(s["refused"])
         bench.say("  cycles")
         measure_busy(bench, load, case.kind, started, result)
