@@ -87,23 +87,26 @@ tests-built: $(addprefix $(B)/tests/,$(unit-tests))
 setup:
 	@tools/setup
 
+# All CPUs, unless the user said how many jobs.
+jobs = $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
+
 # The two commands of the README. Each is a second make, because what setup
 # installs (compiler, headers) decides what the first one could build.
 compare: setup
-	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory $(jobs) all
 	@$(B)/bin/viola compare
 
 check: setup
-	@$(MAKE) --no-print-directory all tests-built
+	@$(MAKE) --no-print-directory $(jobs) all tests-built
 	@tools/check
 
 bench: setup
-	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory $(jobs) all
 	@tests/bench/run
 
 # viola-dpdk beside testpmd and OVS-DPDK; VIOLA_BENCH_QUICK=1 for 3 minutes.
 bench-dpdk: setup
-	@$(MAKE) --no-print-directory programs
+	@$(MAKE) --no-print-directory $(jobs) programs
 	@tests/bench/run dpdk dpdk-ring
 .PHONY: bench-dpdk
 
