@@ -14,7 +14,8 @@ viola-test-frontend-cflags := $(dpdk-cflags)
 viola-test-frontend-libs := $(dpdk-libs)
 
 programs += viola-test-load
-viola-test-load-src := $(wildcard tests/bench/dpdk/*.c) tools/lib/number.c tools/guest/hdr.c
+viola-test-load-src := $(wildcard tests/bench/dpdk/*.c) tests/dpdk/peer.c \
+		       tests/unit/model-driver.c tools/lib/number.c tools/guest/hdr.c
 viola-test-load-cflags := -O3 $(dpdk-cflags)
 viola-test-load-libs := $(dpdk-libs)
 

@@ -18,6 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <linux/memfd.h>
 #include <linux/virtio_config.h>
 
 #define BIT(n) (1ull << (n))
@@ -40,9 +41,11 @@ static void must(bool good, const char *what)
 
 /* --- memory ------------------------------------------------------------------ */
 
+bool peer_huge;
+
 static int memory_make(const char *name, u64 size, u8 **at)
 {
-	int fd = memfd_create(name, MFD_CLOEXEC);
+	int fd = memfd_create(name, MFD_CLOEXEC | (peer_huge ? MFD_HUGETLB | MFD_HUGE_2MB : 0));
 
 	must(fd >= 0 && !ftruncate(fd, (off_t)size), "memfd");
 	*at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);

@@ -75,6 +75,8 @@ struct peer_files {
 
 /* Memory and drivers of @pairs pairs of rings of @num entries. Aborts without memory. */
 void peer_init(struct peer *p, const char *path, u64 features, unsigned int pairs, u32 num);
+/* Whether memory is made of 2 MiB pages; set before peer_init(). */
+extern bool peer_huge;
 void peer_free(struct peer *p);
 
 /* Connects, for @ms milliseconds at most. */

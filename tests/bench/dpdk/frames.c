@@ -1,44 +1,37 @@
 // SPDX-License-Identifier: GPL-2.0
-#include "tests/bench/dpdk/load.h"
+#include "tests/bench/dpdk/lean.h"
 
 #include <string.h>
 
 #include <rte_cycles.h>
 #include <rte_ethdev.h>
 
-struct filling {
-	uint16_t len;
-	uint8_t from, to, queue;
-};
-
 /*
  * From the address of this port to that of the other, or to one behind a port
  * that reflects. UDP over IPv4, so that back ends that look into frames find
  * one flow per queue.
  */
-static void frame_fill(struct rte_mempool *pool, void *arg, void *object, unsigned int index)
+void frame_write(uint8_t *p, uint16_t len, unsigned int from, unsigned int queue)
 {
 	static const uint8_t ip[] = {
 		0x45, 0, 0, 0, 0, 0, 0x40, 0, 64, 17, 0, 0, 198, 18, 0, 0, 198, 18, 0, 0,
 	};
-	const struct filling *fill = arg;
-	struct rte_mbuf *m = object;
-	uint8_t *p = (uint8_t *)m->buf_addr + RTE_PKTMBUF_HEADROOM;
-	uint16_t length = (uint16_t)(fill->len - 14), udp = (uint16_t)(length - 20);
+	uint16_t length = (uint16_t)(len - 14), udp = (uint16_t)(length - 20);
+	uint8_t here = (uint8_t)(from + 1), there = (uint8_t)(2 - from);
 	uint32_t sum = 0;
 	unsigned int i;
 
-	memset(p, 0, fill->len);
+	memset(p, 0, len);
 	p[0] = 0x02;
-	p[5] = fill->to;
+	p[5] = there;
 	p[6] = 0x02;
-	p[11] = fill->from;
+	p[11] = here;
 	p[12] = 0x08;
 	memcpy(p + 14, ip, sizeof(ip));
 	p[16] = (uint8_t)(length >> 8);
 	p[17] = (uint8_t)length;
-	p[29] = fill->from;
-	p[33] = fill->to;
+	p[29] = here;
+	p[33] = there;
 	for (i = 14; i < 34; i += 2)
 		sum += (uint32_t)(p[i] << 8 | p[i + 1]);
 	sum = (sum & 0xffff) + (sum >> 16);
@@ -46,18 +39,29 @@ static void frame_fill(struct rte_mempool *pool, void *arg, void *object, unsign
 	p[24] = (uint8_t)(sum >> 8);
 	p[25] = (uint8_t)sum;
 	p[34] = 0x10;
-	p[35] = fill->queue;
+	p[35] = (uint8_t)queue;
 	p[37] = 9; /* discard */
 	p[38] = (uint8_t)(udp >> 8);
 	p[39] = (uint8_t)udp;
 }
 
+struct filling {
+	uint16_t len;
+	unsigned int from, queue;
+};
+
+static void frame_fill(struct rte_mempool *pool, void *arg, void *object, unsigned int index)
+{
+	const struct filling *fill = arg;
+	struct rte_mbuf *m = object;
+
+	frame_write((uint8_t *)m->buf_addr + RTE_PKTMBUF_HEADROOM, fill->len, fill->from,
+		    fill->queue);
+}
+
 void frames_prepare(struct load_queue *q, uint16_t len, unsigned int from)
 {
-	struct filling fill = {
-		.len = len, .from = (uint8_t)(from + 1), .to = (uint8_t)(2 - from),
-		.queue = (uint8_t)q->queue,
-	};
+	struct filling fill = { .len = len, .from = from, .queue = q->queue };
 
 	rte_mempool_obj_iter(q->frames, frame_fill, &fill);
 }
@@ -83,6 +87,8 @@ uint64_t frames_drain(struct load *load, struct contender *c, unsigned int quiet
 	struct rte_mbuf *m[LOAD_BURST];
 	unsigned int i, n;
 
+	if (c->lean)
+		return lean_drain(load, c, quiet_us);
 	for (i = 0; i < c->queues; i++) {
 		rte_pktmbuf_free_bulk(c->queue[i].held, c->queue[i].count);
 		count += c->queue[i].count;

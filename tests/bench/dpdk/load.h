@@ -44,6 +44,7 @@ struct contender {
 	unsigned int ports, queues; /* queues: over all ports */
 	struct load_queue queue[LOAD_PORTS * LOAD_QUEUES];
 	struct rte_mempool *received; /* buffers that frames arrive in */
+	struct lean *lean; /* instead of ethdevs; queue[] and pools are not used then */
 	unsigned int in_flight; /* closed loop: frames under way, if none was lost */
 	char rx_path[LOAD_PATH], tx_path[LOAD_PATH];
 };
@@ -52,6 +53,7 @@ struct load {
 	unsigned int contenders;
 	struct contender contender[LOAD_CONTENDERS];
 	const char *devargs; /* of all ports: the kind of ring */
+	bool lean; /* of lean.h rather than of virtio_user */
 	bool server; /* front ends listen, and back ends connect (again) */
 	bool huge;
 	unsigned int queues; /* of a port */
@@ -81,6 +83,8 @@ void load_stop(struct load *load);
 void load_select(struct load *load, unsigned int index);
 
 /* frames.c */
+/* At @p, from port @from of two, or of one that reflects; @queue makes a flow of it. */
+void frame_write(uint8_t *p, uint16_t len, unsigned int from, unsigned int queue);
 void frames_prepare(struct load_queue *q, uint16_t len, unsigned int from);
 unsigned int frames_take(struct load_queue *q, struct rte_mbuf **m, unsigned int n, uint16_t len);
 /* Takes what arrives until nothing did for @quiet_us. Returns how many frames. */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-#include "tests/bench/dpdk/load.h"
+#include "tests/bench/dpdk/lean.h"
 
 #include <string.h>
 #include <unistd.h>
@@ -66,6 +66,8 @@ bool loop_prime(struct load *load, struct contender *c, unsigned int ms)
 	unsigned int i = 0;
 	struct rte_mbuf *m;
 
+	if (c->lean)
+		return lean_prime(load, c, ms);
 	while (i < c->queues && rte_rdtsc() < end) {
 		struct load_queue *q = &c->queue[i];
 
@@ -103,6 +105,10 @@ void loop_run(struct load *load, struct contender *c, uint64_t cycles, struct lo
 	uint64_t begin, now;
 	unsigned int i;
 
+	if (c->lean) {
+		lean_run(load, c, cycles, s);
+		return;
+	}
 	if (!c->in_flight)
 		fill(load, c);
 	begin = rte_rdtsc();

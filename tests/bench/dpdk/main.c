@@ -19,6 +19,7 @@ static const char help[] =
 	"  --cpu N          where it runs, and nothing else should\n"
 	"  --contender ...  a back end, with a port or two\n"
 	"  --devargs ARGS   of virtio_user, for the kind of ring (default mrg_rxbuf=0)\n"
+	"  --lean           a driver of our own that does less; series loop only\n"
 	"  --size BYTES     of a frame, with FCS: 64 (default) to 1518\n"
 	"  --queues N       queue pairs of a port (default 1)\n"
 	"  --ring-size N    descriptors of a ring (default 1024)\n"
@@ -128,8 +129,8 @@ static bool do_series(struct load *load, char *line)
 	for (i = 0; kind && i < RTE_DIM(kinds); i++)
 		if (!strcmp(kind, kinds[i].name))
 			run = kinds[i].run;
-	if (!run || !next_number(&line, MS_MOST, &ms) || !next_number(&line, MS_MOST, &warm_ms) ||
-	    !next_number(&line, 1000000, &samples))
+	if (!run || (load->lean && run != loop_run) || !next_number(&line, MS_MOST, &ms) ||
+	    !next_number(&line, MS_MOST, &warm_ms) || !next_number(&line, 1000000, &samples))
 		return false;
 	while (line && count < LOAD_CONTENDERS)
 		if (!next_number(&line, load->contenders - 1, &order[count++]))
@@ -228,10 +229,17 @@ static bool do_drain(struct load *load, char *line)
 static const struct {
 	const char *name;
 	bool (*run)(struct load *load, char *line);
+	bool lean; /* the lean driver can do it, too */
 } commands[] = {
-	{ "pid", do_pid },	   { "select", do_select },   { "release", do_release },
-	{ "series", do_series },   { "search", do_search },   { "latency", do_latency },
-	{ "watch", do_watch },	   { "prime", do_prime },     { "drain", do_drain },
+	{ "pid", do_pid, true },
+	{ "select", do_select, true },
+	{ "release", do_release, true },
+	{ "series", do_series, true },
+	{ "search", do_search, false },
+	{ "latency", do_latency, false },
+	{ "watch", do_watch, false },
+	{ "prime", do_prime, true },
+	{ "drain", do_drain, true },
 };
 
 /* False: it is to end. */
@@ -244,7 +252,8 @@ static bool command_run(struct load *load, char *line)
 		return false;
 	for (i = 0; i < RTE_DIM(commands); i++)
 		if (!strcmp(name, commands[i].name))
-			return commands[i].run(load, line) || answer_error("wrong arguments");
+			return ((!load->lean || commands[i].lean) && commands[i].run(load, line)) ||
+			       answer_error("wrong arguments");
 	return answer_error("unknown command");
 }
 
@@ -290,6 +299,7 @@ int main(int argc, char **argv)
 		{ "in-flight", required_argument, NULL, 'f' },
 		{ "touch", no_argument, NULL, 't' },
 		{ "server", no_argument, NULL, 'S' },
+		{ "lean", no_argument, NULL, 'l' },
 		{ "no-huge", no_argument, NULL, 'n' },
 		{ "help", no_argument, NULL, 'h' },
 		{},
@@ -332,6 +342,9 @@ int main(int argc, char **argv)
 		case 'S':
 			load.server = true;
 			break;
+		case 'l':
+			load.lean = true;
+			break;
 		case 'n':
 			load.huge = false;
 			break;
@@ -342,7 +355,8 @@ int main(int argc, char **argv)
 			usage();
 		}
 	}
-	if (!cpu || !load.contenders || optind < argc)
+	if (!cpu || !load.contenders || optind < argc ||
+	    (load.lean && (load.queues > 1 || load.server || load.touch)))
 		usage();
 	load.len = (uint16_t)(size - 4);
 	if (!load_start(&load, cpu))

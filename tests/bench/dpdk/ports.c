@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-#include "tests/bench/dpdk/load.h"
+#include "tests/bench/dpdk/lean.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -76,6 +76,12 @@ static bool contender_start(struct load *load, unsigned int index, uint16_t firs
 	struct contender *c = &load->contender[index];
 	unsigned int p, q;
 
+	if (load->lean) {
+		snprintf(c->rx_path, LOAD_PATH, "lean driver");
+		snprintf(c->tx_path, LOAD_PATH, "%s", load->devargs);
+		c->lean = lean_start(load, c);
+		return c->lean;
+	}
 	c->queues = c->ports * load->queues;
 	c->received = pool_make("received", index, 0,
 				c->queues * (2 * load->ring_size + CACHE * 2));
@@ -125,7 +131,7 @@ bool load_start(struct load *load, const char *cpu)
 		args[n++] = "--no-huge";
 		args[n++] = "--no-shconf";
 	}
-	for (i = 0; i < load->contenders; i++) {
+	for (i = 0; i < load->contenders && !load->lean; i++) {
 		for (p = 0; p < load->contender[i].ports; p++, ports++) {
 			snprintf(vdev[ports], sizeof(vdev[ports]),
 				 "net_virtio_user%u,mac=02:00:00:00:%02x:%02x,queue_size=%u,"
@@ -162,7 +168,9 @@ void load_stop(struct load *load)
 
 	load_select(load, LOAD_CONTENDERS);
 	for (i = 0; i < load->contenders; i++) {
-		for (p = 0; p < load->contender[i].ports; p++) {
+		if (load->contender[i].lean)
+			lean_stop(load->contender[i].lean);
+		for (p = 0; p < load->contender[i].ports && !load->lean; p++) {
 			uint16_t port = load->contender[i].queue[p * load->queues].port;
 
 			rte_eth_dev_stop(port);

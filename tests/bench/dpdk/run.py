@@ -31,7 +31,8 @@ MOST_RATE = 40000000  # frames per second; no back end here comes near
 class Generator:
     """viola-test-load, and a conversation with it: a line there, a line of JSON back."""
 
-    def __init__(self, bench, devargs, size, queues, contenders, server=False, touch=False):
+    def __init__(self, bench, devargs, size, queues, contenders, server=False, touch=False,
+                 lean=False):
         command = [os.path.join(BIN, "viola-test-load"), "--cpu", str(bench.cpu_load),
                    "--devargs", devargs, "--size", str(size), "--queues", str(queues),
                    "--ring-size", str(bench.args.ring_size),
@@ -42,6 +43,8 @@ class Generator:
             command.append("--server")
         if touch:
             command.append("--touch")
+        if lean:
+            command.append("--lean")
         for name, ports in contenders:
             command += ["--contender", ",".join([name] + ports)]
         self.fifo = bench.args.fifo
@@ -217,7 +220,8 @@ def prime(bench, load, k, action, name):
 def run_case(bench, case, started):
     kind = cases.KINDS[case.kind]
     load = Generator(bench, cases.RINGS[case.ring], case.size, case.queues,
-                     [(c.name, b.ports) for c, b in started], touch=bench.args.touch)
+                     [(c.name, b.ports) for c, b in started],
+                     touch=bench.args.touch and not case.lean, lean=case.lean)
     result = {c.name: collections.defaultdict(list) for c, _ in started}
     try:
         load.greet()
