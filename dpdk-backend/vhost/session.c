@@ -86,6 +86,21 @@ static struct port *port_of(int vid)
 	return NULL;
 }
 
+/* Takes the lock. The port whose front end has connection @vid, or NULL. */
+static struct port *port_enter(int vid)
+{
+	struct port *p;
+
+	pthread_mutex_lock(&lock);
+	p = port_of(vid);
+	return p && p->control->vid == vid ? p : NULL;
+}
+
+static void port_leave(void)
+{
+	pthread_mutex_unlock(&lock);
+}
+
 /* --- guest memory -------------------------------------------------------- */
 
 static int extent_order(const void *a, const void *b)
@@ -542,16 +557,14 @@ static void front_end_announce(struct port *p, const struct message *m)
 static enum rte_vhost_msg_result before_message(int vid, void *msg)
 {
 	enum rte_vhost_msg_result ret = RTE_VHOST_MSG_RESULT_NOT_HANDLED;
+	struct port *p = port_enter(vid);
 	struct message *m = msg;
 	struct control *c;
 	const char *why;
-	struct port *p;
 	u64 offered = PROTOCOL_FEATURES;
 
-	pthread_mutex_lock(&lock);
-	p = port_of(vid);
-	c = p ? p->control : NULL;
-	if (c && c->vid == vid) {
+	if (p) {
+		c = p->control;
 		handler_holes = hole_count_here();
 		if (!c->tracked)
 			offered &= ~BIT(PROTOCOL_INFLIGHT_SHMFD);
@@ -572,24 +585,22 @@ static enum rte_vhost_msg_result before_message(int vid, void *msg)
 			ret = control_before(c, m);
 		}
 	}
-	pthread_mutex_unlock(&lock);
+	port_leave();
 	return ret;
 }
 
 static enum rte_vhost_msg_result after_message(int vid, void *msg)
 {
-	struct port *p;
+	struct port *p = port_enter(vid);
 
-	pthread_mutex_lock(&lock);
-	p = port_of(vid);
-	if (p && p->control->vid == vid) {
+	if (p) {
 		/* The library, or control_before(), stumbled over this one's memory. */
 		if (handler_holes != hole_count_here())
 			p->control->torn = true;
 		control_after(p->control, msg);
 		session_start(p);
 	}
-	pthread_mutex_unlock(&lock);
+	port_leave();
 	return RTE_VHOST_MSG_RESULT_NOT_HANDLED;
 }
 
@@ -653,62 +664,54 @@ static int new_connection(int vid)
 
 static void destroy_connection(int vid)
 {
-	struct port *p;
+	struct port *p = port_enter(vid);
 
-	pthread_mutex_lock(&lock);
-	p = port_of(vid);
-	if (p && p->control->vid == vid) {
+	if (p) {
 		session_stop(p);
 		p->control->running = false;
 		p->control->vid = -1;
 	}
-	pthread_mutex_unlock(&lock);
+	port_leave();
 }
 
 static int new_device(int vid)
 {
-	struct port *p;
+	struct port *p = port_enter(vid);
 	int ret = -1;
 
-	pthread_mutex_lock(&lock);
-	p = port_of(vid);
-	if (p && p->control->vid == vid) {
+	if (p) {
 		p->control->running = true;
 		session_start(p);
 		say(INFO, "%s: front end ready\n", p->name);
 		ret = 0;
 	}
-	pthread_mutex_unlock(&lock);
+	port_leave();
 	return ret;
 }
 
 static void destroy_device(int vid)
 {
-	struct port *p;
+	struct port *p = port_enter(vid);
 
-	pthread_mutex_lock(&lock);
-	p = port_of(vid);
-	if (p && p->control->vid == vid) {
+	if (p) {
 		session_stop(p);
 		p->control->running = false;
 		fdb_forget(p->index);
 		say(INFO, "%s: front end gone\n", p->name);
 	}
-	pthread_mutex_unlock(&lock);
+	port_leave();
 }
 
 static int vring_state_changed(int vid, uint16_t queue, int enable)
 {
-	struct port *p;
+	struct port *p = port_enter(vid);
 
-	pthread_mutex_lock(&lock);
-	p = port_of(vid);
-	if (p && p->control->vid == vid && queue < 2 * SESSION_PAIRS) {
+	if (p && queue < 2 * SESSION_PAIRS) {
 		session_stop(p);
 		p->control->ready[queue] = enable;
 		session_start(p);
 	}
-	pthread_mutex_unlock(&lock);
+	port_leave();
 	return 0;
 }
 

@@ -129,16 +129,23 @@ static unsigned int packed_done(struct lean_ring *r, unsigned int most)
 
 /* --- a port ----------------------------------------------------------------------- */
 
-/* Takes what arrived, gives the buffers back to the ring, and sends as much. */
+/* Takes what arrived, up to a burst, and gives the buffers back to the ring. */
+static unsigned int port_take(struct lean_port *p)
+{
+	unsigned int n = p->done(&p->rx, LOAD_BURST);
+
+	if (n)
+		p->post(&p->rx, n);
+	return n;
+}
+
+/* Takes what arrived, and sends as much. */
 static unsigned int port_turn(struct lean_port *p)
 {
 	struct lean_port *to = p->next;
-	unsigned int n = p->done(&p->rx, LOAD_BURST), room, send;
+	unsigned int n = port_take(p), room, send;
 
-	if (n) {
-		p->post(&p->rx, n);
-		to->owed += n;
-	}
+	to->owed += n;
 	send = RTE_MIN(to->owed, (unsigned int)LOAD_BURST);
 	room = RING - (u16)(to->tx.avail - to->tx.used);
 	/* Looked for when it is needed, as drivers do. */
@@ -251,12 +258,9 @@ uint64_t lean_drain(struct load *load, struct contender *c, unsigned int quiet_u
 	}
 	while (rte_rdtsc() - last < quiet) {
 		for (i = 0; i < lean->ports; i++) {
-			struct lean_port *p = &lean->port[i];
-
-			n = p->done(&p->rx, LOAD_BURST);
+			n = port_take(&lean->port[i]);
 			if (!n)
 				continue;
-			p->post(&p->rx, n);
 			count += n;
 			last = rte_rdtsc();
 		}
