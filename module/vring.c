@@ -89,8 +89,7 @@ struct viola_rings *viola_rings_create(struct viola_queue *q, const struct vhost
 	rings = kzalloc(sizeof(*rings), GFP_KERNEL_ACCOUNT);
 	if (!rings)
 		return ERR_PTR(-ENOMEM);
-	rings->cfg.in_flight = kcalloc(viola_ring_in_flight_words(q->num), sizeof(u64),
-				       GFP_KERNEL_ACCOUNT);
+	rings->cfg.in_flight = kcalloc(q->num, sizeof(bool), GFP_KERNEL_ACCOUNT);
 	err = -ENOMEM;
 	if (!rings->cfg.in_flight)
 		goto fail;

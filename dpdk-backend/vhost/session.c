@@ -294,7 +294,7 @@ static struct vqueue *vqueue_make(const struct port *p, const struct session *s,
 	if (!q)
 		return NULL;
 	memset(q, 0, sizeof(*q));
-	q->in_flight = calloc(viola_ring_in_flight_words(v.size), sizeof(u64));
+	q->in_flight = calloc(v.size, sizeof(bool));
 	q->record = calloc(v.size, sizeof(*q->record));
 	if (!q->in_flight || !q->record)
 		goto free;

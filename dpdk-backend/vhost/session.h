@@ -35,7 +35,7 @@ struct vqueue {
 	int kickfd; /* the library's, an eventfd; -1: there is none to wait for */
 	u16 index; /* vring index: 2 * pair, + 1 for the driver's sending queue */
 	bool complained; /* the ring broke, and that was said */
-	u64 *in_flight;
+	bool *in_flight;
 	struct viola_ring_record *record;
 	bool tracked; /* there is an in-flight region, which the ring keeps */
 	u16 logged; /* used index up to which the dirty log is marked */

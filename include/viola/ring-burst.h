@@ -13,9 +13,8 @@
  * or says what is wrong with it. What a burst takes, and what that leaves of the
  * ring, is what as many calls of viola_ring_pop() would; only the way there is
  * shorter: the shared index is loaded once, descriptors are asked for before the
- * first is used, and so are the buffers themselves; what is kept by extent and by
- * word of in-flight bits stays in registers; used entries are written in a row,
- * so that each of their lines changes hands once.
+ * first is used, and so are the buffers themselves; the extent stays in registers;
+ * used entries are written in a row, so that each of their lines changes hands once.
  *
  * What a burst took goes back by the two calls above, before any other call for
  * that ring but those that look: a burst is in no queue of in_order.
@@ -55,53 +54,30 @@ static __always_inline struct viola_burst_extent viola_burst_extent(const struct
 	return (struct viola_burst_extent){ e->gpa, e->size, e->base };
 }
 
+/* Another extent, that of @addr; one of no bytes where there is none. */
+static viola_outline struct viola_burst_extent viola_burst_find(struct viola_ring *ring, u64 addr)
+{
+	s32 at = viola_mem_find(ring->mem, addr, ring->hint);
+
+	if (at < 0)
+		return (struct viola_burst_extent){};
+	ring->hint = (u32)at;
+	return viola_burst_extent(ring);
+}
+
 /* Fills in where @buf lies. False: nowhere, or not in one piece. */
 static __always_inline bool viola_burst_map(struct viola_ring *ring,
 					    struct viola_burst_extent *ext, u64 addr, u32 len,
 					    struct viola_buf *buf)
 {
 	if (unlikely(!viola_within(addr - ext->gpa, len, ext->size))) {
-		s32 at = viola_mem_find(ring->mem, addr, ring->hint);
-
-		if (at < 0)
-			return false;
-		ring->hint = (u32)at;
-		*ext = viola_burst_extent(ring);
+		*ext = viola_burst_find(ring, addr);
 		if (!viola_within(addr - ext->gpa, len, ext->size))
 			return false;
 	}
 	buf->base = ext->base + (addr - ext->gpa);
 	buf->len = len;
 	return len;
-}
-
-/* One word of the in-flight bits, at hand. */
-struct viola_burst_word {
-	u32 at;
-	u64 bits;
-};
-
-static __always_inline struct viola_burst_word viola_burst_word(const struct viola_ring *ring,
-								u16 id)
-{
-	return (struct viola_burst_word){ id / 64, ring->in_flight[id / 64] };
-}
-
-static __always_inline void viola_burst_word_end(struct viola_ring *ring,
-						 const struct viola_burst_word *w)
-{
-	ring->in_flight[w->at] = w->bits;
-}
-
-/* The bit of @id, whose word is then at hand. */
-static __always_inline u64 viola_burst_bit(struct viola_ring *ring, struct viola_burst_word *w,
-					   u16 id)
-{
-	if (unlikely(id / 64 != w->at)) {
-		viola_burst_word_end(ring, w);
-		*w = viola_burst_word(ring, id);
-	}
-	return 1ull << (id % 64);
 }
 
 static __always_inline void viola_burst_prefetch(const struct viola_buf *buf,
@@ -147,8 +123,9 @@ static __always_inline int viola_split_pop_burst(struct viola_ring *ring, struct
 	struct viola_burst_extent ext = viola_burst_extent(ring);
 	const struct vring_desc *desc = ring->desc;
 	const struct vring_avail *avail = ring->avail;
-	struct viola_burst_word word;
+	bool *in_flight = ring->in_flight;
 	u32 ready = (u16)(ring->avail_seen - ring->next_avail), num = ring->num, i;
+	u32 most = n;
 	u16 at = ring->next_avail;
 
 	if (unlikely(viola_ring_broken(ring)))
@@ -173,21 +150,23 @@ static __always_inline int viola_split_pop_burst(struct viola_ring *ring, struct
 	n = i;
 	if (unlikely(!n))
 		return -EAGAIN;
-	word = viola_burst_word(ring, buf[0].id);
+	if (kind == VIOLA_BURST_IN || !ring->in_order)
+		viola_split_prefetch_used(ring, n);
 	for (i = 0; i < n; i++) {
 		struct viola_desc d = viola_desc_load(&desc[buf[i].id]);
-		u64 bit = viola_burst_bit(ring, &word, buf[i].id);
 
-		if (unlikely((d.flags & VIOLA_BURST_FLAGS) != kind || word.bits & bit ||
+		if (unlikely((d.flags & VIOLA_BURST_FLAGS) != kind || in_flight[buf[i].id] ||
 			     !viola_burst_map(ring, &ext, d.addr, d.len, &buf[i])))
 			break;
-		word.bits |= bit;
+		in_flight[buf[i].id] = true;
 		viola_burst_prefetch(&buf[i], kind);
 	}
-	viola_burst_word_end(ring, &word);
 	if (unlikely(!i))
 		return -EAGAIN;
 	ring->next_avail = (u16)(at + i);
+	/* All that was asked for: there is more. It comes while these are worked on. */
+	if (i == most)
+		viola_split_prefetch(ring, most);
 	return (int)i;
 }
 
@@ -195,24 +174,21 @@ static __always_inline void viola_split_push_burst(struct viola_ring *ring,
 						   const struct viola_buf *buf, u32 n,
 						   enum viola_burst kind)
 {
-	struct viola_burst_word word = viola_burst_word(ring, buf[0].id);
-	bool one = ring->in_order && kind == VIOLA_BURST_OUT;
+	bool one = ring->in_order && kind == VIOLA_BURST_OUT, *in_flight = ring->in_flight;
 	struct vring_used *used = ring->used;
 	u32 mask = ring->mask, i;
 	u16 at = ring->next_used;
 
 	for (i = 0; i < n; i++) {
 		struct vring_used_elem *elem = &used->ring[(at + i) & mask];
-		u64 bit = viola_burst_bit(ring, &word, buf[i].id);
 
-		word.bits &= ~bit;
+		in_flight[buf[i].id] = false;
 		if (one)
 			continue;
 		WRITE_ONCE(elem->id, (__force __virtio32)cpu_to_le32(buf[i].id));
 		WRITE_ONCE(elem->len, (__force __virtio32)cpu_to_le32(
 			kind == VIOLA_BURST_IN ? buf[i].len : 0));
 	}
-	viola_burst_word_end(ring, &word);
 	/* 2.7.9: one entry, in the place of the first, names the last. */
 	if (one)
 		viola_split_put_used(ring, buf[n - 1].id, 0);
@@ -224,91 +200,123 @@ static __always_inline void viola_split_push_burst(struct viola_ring *ring,
 
 /* --- packed ------------------------------------------------------------------- */
 
+/*
+ * How many of the @n descriptors from @d on have these flags: of one lap, so that
+ * all that are available have the same. A line of them costs one branch.
+ */
+static __always_inline u32 viola_packed_alike(const struct vring_packed_desc *d, u32 n, u16 flags)
+{
+	const u32 mask = VIOLA_PACKED_AVAIL | VIOLA_PACKED_USED | VIOLA_BURST_FLAGS;
+	u32 i, k;
+
+	for (i = 0; i + VIOLA_PACKED_LINE <= n; i += VIOLA_PACKED_LINE) {
+		u32 odd = 0;
+
+		/* (A), as in viola_packed_flags() */
+		for (k = 0; k < VIOLA_PACKED_LINE; k++)
+			odd |= le16_to_cpu(viola_load_acquire(&d[i + k].flags)) ^ flags;
+		if (odd & mask)
+			break;
+	}
+	while (i < n && !((le16_to_cpu(viola_load_acquire(&d[i].flags)) ^ flags) & mask))
+		i++;
+	return i;
+}
+
+/* Takes the @n descriptors from @d on, which are @kind's by their flags. Returns how many. */
+static __always_inline u32 viola_packed_take_burst(struct viola_ring *ring,
+						   struct viola_burst_extent *ext,
+						   const struct vring_packed_desc *desc,
+						   struct viola_buf *buf, u32 n,
+						   enum viola_burst kind)
+{
+	bool *in_flight = ring->in_flight;
+	u32 num = ring->num, i;
+
+	for (i = 0; i < n; i++) {
+		struct viola_desc d = viola_packed_desc_load(&desc[i]);
+
+		if (unlikely(d.id >= num || in_flight[d.id] ||
+			     !viola_burst_map(ring, ext, d.addr, d.len, &buf[i])))
+			break;
+		in_flight[d.id] = true;
+		buf[i].id = d.id;
+		viola_burst_prefetch(&buf[i], kind);
+	}
+	return i;
+}
+
 static __always_inline int viola_packed_pop_burst(struct viola_ring *ring, struct viola_buf *buf,
 						  u32 n, enum viola_burst kind)
 {
 	struct viola_burst_extent ext = viola_burst_extent(ring);
-	struct viola_burst_word word = { 0, ring->in_flight[0] };
-	u32 off = ring->next_avail & VIOLA_PACKED_OFFSET, num = ring->num, i;
+	u32 off = ring->next_avail & VIOLA_PACKED_OFFSET, num = ring->num, i = 0;
 	u16 want = ring->next_avail & VIOLA_PACKED_WRAP ? VIOLA_PACKED_AVAIL : VIOLA_PACKED_USED;
-	const struct vring_packed_desc *desc = ring->packed_desc;
+	bool write = kind == VIOLA_BURST_IN || !ring->in_order;
+	int ret = viola_packed_available(ring);
+	u32 most = n;
 
-	if (unlikely(viola_ring_broken(ring)))
-		return -EPROTO;
-	n = min(n, num - ring->busy);
-	if (unlikely(!n)) /* what is available now is an error */
-		return viola_packed_available(ring) ? -EAGAIN : 0;
-	for (i = 0; i < n; i++) {
-		const struct vring_packed_desc *at = &desc[off];
-		/* (A), as in viola_packed_flags() */
-		u16 flags = le16_to_cpu(viola_load_acquire(&at->flags));
-		struct viola_desc d;
-		u64 bit;
+	if (ret <= 0)
+		return ret;
+	/* Not before: a line that the driver writes to is better left alone. */
+	viola_packed_prefetch(ring, n, write);
+	n = min(n, num - ring->busy); /* what is available beyond is an error */
+	while (i < n) {
+		const struct vring_packed_desc *desc = &ring->packed_desc[off];
+		u32 part = viola_packed_alike(desc, min(n - i, num - off), (u16)(want | kind));
 
-		if ((flags & (VIOLA_PACKED_AVAIL | VIOLA_PACKED_USED)) != want) {
-			if (!i)
-				return 0;
+		part = viola_packed_take_burst(ring, &ext, desc, buf + i, part, kind);
+		i += part;
+		if (off + part != num)
 			break;
-		}
-		/* Not before: a line that the driver writes to is better left alone. */
-		if (!i)
-			viola_packed_prefetch(ring, n);
-		d = viola_packed_desc_load(at);
-		if (unlikely((flags & VIOLA_BURST_FLAGS) != kind || d.id >= num))
-			break;
-		bit = viola_burst_bit(ring, &word, d.id);
-		if (unlikely(word.bits & bit ||
-			     !viola_burst_map(ring, &ext, d.addr, d.len, &buf[i])))
-			break;
-		word.bits |= bit;
-		buf[i].id = d.id;
-		viola_burst_prefetch(&buf[i], kind);
-		if (unlikely(++off == num)) {
-			off = 0;
-			want ^= VIOLA_PACKED_AVAIL | VIOLA_PACKED_USED;
-		}
+		off = 0;
+		want ^= VIOLA_PACKED_AVAIL | VIOLA_PACKED_USED;
 	}
-	viola_burst_word_end(ring, &word);
 	if (unlikely(!i))
 		return -EAGAIN;
 	ring->busy += i;
 	ring->ahead -= min(ring->ahead, i);
 	ring->next_avail = viola_packed_advance(ring, ring->next_avail, i);
+	/* All that was asked for: there is more. It comes while these are worked on. */
+	if (i == most)
+		viola_packed_prefetch(ring, most, write);
 	return (int)i;
 }
 
-/* viola_packed_put_used() for @n buffers of one entry each, with the same result. */
+/* viola_packed_push() for @n buffers of one entry each, with the same result. */
 static __always_inline void viola_packed_put_burst(struct viola_ring *ring,
 						   const struct viola_buf *buf, u32 n,
 						   enum viola_burst kind)
 {
-	struct vring_packed_desc *desc = ring->packed_desc;
-	u32 off = ring->next_used & VIOLA_PACKED_OFFSET, num = ring->num, i = 0;
-	u16 used = ring->next_used & VIOLA_PACKED_WRAP ?
-			   VIOLA_PACKED_AVAIL | VIOLA_PACKED_USED : 0;
+	const u64 toggle = (u64)(VIOLA_PACKED_AVAIL | VIOLA_PACKED_USED) << 48;
+	const u64 wrote = (u64)VRING_DESC_F_WRITE << 48;
+	bool *in_flight = ring->in_flight;
+	struct vring_packed_desc *d, *end = ring->packed_desc + ring->num;
+	u64 flags;
+	u32 i = 0;
 
 	/* The first of what is to be published, and what the ring remembers of it. */
 	if (!ring->unpublished) {
+		in_flight[buf[0].id] = false;
 		viola_packed_put_used(ring, buf[0].id, kind == VIOLA_BURST_IN ? buf[0].len : 0, 1);
-		off = ring->next_used & VIOLA_PACKED_OFFSET;
-		if (unlikely(!off))
-			used ^= VIOLA_PACKED_AVAIL | VIOLA_PACKED_USED;
 		i = 1;
 	}
+	d = ring->packed_desc + (ring->next_used & VIOLA_PACKED_OFFSET);
+	flags = ring->next_used & VIOLA_PACKED_WRAP ? toggle : 0;
 	ring->next_used = viola_packed_advance(ring, ring->next_used, n - i);
 	ring->busy -= n - i;
-	if (likely(ring->unsignalled < 2 * num))
+	if (likely(ring->unsignalled < 2 * ring->num))
 		ring->unsignalled += n - i;
 	for (; i < n; i++) {
 		u32 len = kind == VIOLA_BURST_IN ? buf[i].len : 0;
-		u16 flags = (u16)(used | (len ? VRING_DESC_F_WRITE : 0));
-		u64 *tail = (u64 *)&desc[off] + 1; /* length, id, flags */
+		u64 *tail = (u64 *)d + 1; /* length, id, flags */
 
-		WRITE_ONCE(*tail, (__force u64)cpu_to_le64(len | (u64)buf[i].id << 32 |
-							   (u64)flags << 48));
-		if (unlikely(++off == num)) {
-			off = 0;
-			used ^= VIOLA_PACKED_AVAIL | VIOLA_PACKED_USED;
+		in_flight[buf[i].id] = false;
+		WRITE_ONCE(*tail, (__force u64)cpu_to_le64(len | (u64)buf[i].id << 32 | flags |
+							   (len ? wrote : 0)));
+		if (unlikely(++d == end)) {
+			d = ring->packed_desc;
+			flags ^= toggle;
 		}
 	}
 }
@@ -317,20 +325,17 @@ static __always_inline void viola_packed_push_burst(struct viola_ring *ring,
 						    const struct viola_buf *buf, u32 n,
 						    enum viola_burst kind)
 {
-	struct viola_burst_word word = viola_burst_word(ring, buf[0].id);
+	bool *in_flight = ring->in_flight;
 	u32 i;
 
-	for (i = 0; i < n; i++) {
-		u64 bit = viola_burst_bit(ring, &word, buf[i].id);
-
-		word.bits &= ~bit;
-	}
-	viola_burst_word_end(ring, &word);
-	/* 2.8.12: one descriptor, in the place of the first, names the last. */
-	if (ring->in_order && kind == VIOLA_BURST_OUT)
-		viola_packed_put_used(ring, buf[n - 1].id, 0, n);
-	else
+	if (!ring->in_order || kind == VIOLA_BURST_IN) {
 		viola_packed_put_burst(ring, buf, n, kind);
+		return;
+	}
+	for (i = 0; i < n; i++)
+		in_flight[buf[i].id] = false;
+	/* 2.8.12: one descriptor, in the place of the first, names the last. */
+	viola_packed_put_used(ring, buf[n - 1].id, 0, n);
 }
 
 /* --- either -------------------------------------------------------------------- */

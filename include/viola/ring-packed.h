@@ -357,13 +357,19 @@ static inline void viola_packed_disable_kick(struct viola_ring *ring)
 		   (__force u32)cpu_to_le32((u32)VRING_PACKED_EVENT_FLAG_DISABLE << 16));
 }
 
-static inline void viola_packed_prefetch(const struct viola_ring *ring, u32 n)
-{
-	u32 off = ring->next_avail & VIOLA_PACKED_OFFSET;
-	u32 left = ring->num - off; /* not over the wrap */
+#define VIOLA_PACKED_LINE 4u /* descriptors in a cache line */
 
-	for (left = min(left, n); left; off += 4, left -= min(left, 4u)) /* 4 in a line */
-		viola_prefetch(&ring->packed_desc[off]);
+/* Asks for the lines of the next @n descriptors, up to the wrap: to @write to them, too. */
+static __always_inline void viola_packed_prefetch(const struct viola_ring *ring, u32 n, bool write)
+{
+	u32 off = ring->next_avail & VIOLA_PACKED_OFFSET, end = min(off + n, ring->num);
+
+	for (; off < end; off += VIOLA_PACKED_LINE) {
+		if (write)
+			viola_prefetchw(&ring->packed_desc[off]);
+		else
+			viola_prefetch(&ring->packed_desc[off]);
+	}
 }
 
 static inline u32 viola_packed_used_spans(const struct viola_ring *ring, u16 since,

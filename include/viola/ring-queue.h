@@ -6,7 +6,7 @@
  * what is given back is noted there as one batch. Include ring.h, not this.
  *
  * The queue is record[].order, num places from order_head round and round. An id
- * is in it once at most, as its in-flight bit stays until it leaves.
+ * is in it once at most, as its in-flight mark stays until it leaves.
  */
 #ifndef VIOLA_RING_QUEUE_H
 #define VIOLA_RING_QUEUE_H

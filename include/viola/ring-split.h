@@ -227,6 +227,8 @@ static inline void viola_split_disable_kick(struct viola_ring *ring)
 			   (__force __virtio16)cpu_to_le16(VRING_USED_F_NO_NOTIFY));
 }
 
+#define VIOLA_SPLIT_USED_LINE 8u /* used entries in a cache line */
+
 static inline void viola_split_prefetch(const struct viola_ring *ring, u32 n)
 {
 	u16 at = ring->next_avail;
@@ -237,6 +239,15 @@ static inline void viola_split_prefetch(const struct viola_ring *ring, u32 n)
 
 		viola_prefetch(&ring->desc[head & ring->mask]);
 	}
+}
+
+/* Asks for the lines of the next @n used entries, up to the wrap: to write to them. */
+static __always_inline void viola_split_prefetch_used(const struct viola_ring *ring, u32 n)
+{
+	u32 at = ring->next_used & ring->mask, end = min(at + n, ring->num);
+
+	for (; at < end; at += VIOLA_SPLIT_USED_LINE)
+		viola_prefetchw(&ring->used->ring[at]);
 }
 
 static inline u32 viola_split_used_spans(const struct viola_ring *ring, u16 since,

@@ -17,17 +17,17 @@ static inline int viola_ring_fail(struct viola_ring *ring, enum viola_ring_error
 
 static inline bool viola_ring_in_flight(const struct viola_ring *ring, u16 id)
 {
-	return ring->in_flight[id / 64] >> (id % 64) & 1;
+	return ring->in_flight[id];
 }
 
 static inline void viola_ring_set_in_flight(struct viola_ring *ring, u16 id)
 {
-	ring->in_flight[id / 64] |= 1ull << (id % 64);
+	ring->in_flight[id] = true;
 }
 
 static inline void viola_ring_clear_in_flight(struct viola_ring *ring, u16 id)
 {
-	ring->in_flight[id / 64] &= ~(1ull << (id % 64));
+	ring->in_flight[id] = false;
 }
 
 /* One descriptor, loaded once. */

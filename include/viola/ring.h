@@ -187,7 +187,7 @@ struct viola_ring_config {
 	void *driver; /* split: available ring; packed: driver event suppression */
 	void *device; /* split: used ring; packed: device event suppression */
 	const struct viola_mem *mem; /* where descriptors may point */
-	u64 *in_flight; /* viola_ring_in_flight_words(num) words, caller's */
+	bool *in_flight; /* num of them, caller's */
 	/* num records, caller's; NULL will do for split without what follows. */
 	struct viola_ring_record *record;
 	/*
@@ -217,7 +217,7 @@ struct viola_ring {
 		u32 *device_event;
 	};
 	const struct viola_mem *mem;
-	u64 *in_flight; /* bit per head or id: popped and not yet used */
+	bool *in_flight; /* by head or id: popped and not yet used */
 	u32 num;
 	u16 mask; /* split: num - 1 */
 	u16 next_avail; /* next available entry to pop */
@@ -285,11 +285,6 @@ static inline u64 viola_packed_driver_size(u32 num)
 static inline u64 viola_packed_device_size(u32 num)
 {
 	return 4;
-}
-
-static inline u32 viola_ring_in_flight_words(u32 num)
-{
-	return (num + 63) / 64;
 }
 
 static inline bool viola_ring_num_valid(u32 num)
@@ -410,7 +405,7 @@ static inline int viola_ring_init(struct viola_ring *ring, const struct viola_ri
 	if (!cfg->record && (cfg->packed || cfg->in_order || cfg->inflight))
 		return -EINVAL;
 	memset(ring, 0, sizeof(*ring));
-	memset(cfg->in_flight, 0, viola_ring_in_flight_words(cfg->num) * sizeof(u64));
+	memset(cfg->in_flight, 0, cfg->num * sizeof(*cfg->in_flight));
 	ring->desc = cfg->desc;
 	ring->avail = cfg->driver;
 	ring->used = cfg->device;
@@ -551,7 +546,7 @@ static inline int viola_ring_skip(struct viola_ring *ring, struct viola_chain *c
 static inline void viola_ring_prefetch(const struct viola_ring *ring, u32 n)
 {
 	if (viola_ring_is_packed(ring))
-		viola_packed_prefetch(ring, n);
+		viola_packed_prefetch(ring, n, false);
 	else
 		viola_split_prefetch(ring, n);
 }

@@ -284,7 +284,7 @@ static void core_queue(struct vqueue *q, struct peer_queue *front)
 	struct viola_ring_config cfg;
 
 	memset(q, 0, sizeof(*q));
-	q->in_flight = calloc(viola_ring_in_flight_words(RING), sizeof(u64));
+	q->in_flight = calloc(RING, sizeof(bool));
 	q->record = calloc(RING, sizeof(*q->record));
 	must(q->in_flight && q->record, "memory");
 	cfg = model_driver_config(&front->d, false, q->in_flight);

@@ -75,7 +75,7 @@ struct bench {
 	struct viola_extent ext[EXTENTS];
 	struct viola_mem mem;
 	struct viola_ring ring;
-	u64 in_flight[NUM / 64];
+	bool in_flight[NUM];
 	struct viola_ring_record record[NUM];
 	u16 drive; /* packed: where the driver stands */
 	struct vring_desc *desc;

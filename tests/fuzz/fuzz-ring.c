@@ -80,7 +80,7 @@ static struct {
 	u16 drive; /* packed: where the driver stands */
 	struct viola_ring_record *record;
 	bool event_idx, indirect, hostile;
-	u64 *in_flight;
+	bool *in_flight;
 	struct viola_ring ring;
 	struct held held[HELD_MAX];
 	u32 nr_held;
@@ -581,7 +581,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		m.part[i] = exactly(m.part_size[i]);
 	if (m.packed || m.in_order || m.tracked)
 		m.record = exactly(m.num * sizeof(*m.record));
-	m.in_flight = exactly(viola_ring_in_flight_words(m.num) * sizeof(u64));
+	m.in_flight = exactly(m.num * sizeof(bool));
 	for (i = 0; i < HELD_MAX; i++) {
 		m.held[i].seg = exactly(SEGS * sizeof(struct viola_seg));
 		m.held[i].seg_gpa = exactly(SEGS * sizeof(u64));

@@ -63,8 +63,7 @@ static void ring_setup(struct kunit *test, struct ring_fixture *f, u32 num, bool
 		.driver = f->avail,
 		.device = f->used,
 		.mem = &f->mem,
-		.in_flight = kunit_kzalloc(test, viola_ring_in_flight_words(num) * sizeof(u64),
-					   GFP_KERNEL),
+		.in_flight = kunit_kzalloc(test, num * sizeof(bool), GFP_KERNEL),
 	};
 	KUNIT_ASSERT_NOT_NULL(test, f->desc);
 	KUNIT_ASSERT_NOT_NULL(test, f->avail);
@@ -905,7 +904,7 @@ static void noise_stays_inside(struct kunit *test)
 		u32 i, n;
 
 		prandom_seed_state(&rnd, round);
-		memset(f->cfg.in_flight, 0, sizeof(u64));
+		memset(f->cfg.in_flight, 0, NUM * sizeof(bool));
 		f->cfg.event_idx = round & 1;
 		f->cfg.indirect = round & 2;
 		KUNIT_ASSERT_EQ(test, viola_ring_init(&f->ring, &f->cfg), 0);

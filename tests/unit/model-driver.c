@@ -129,7 +129,7 @@ void model_driver_free(struct model_driver *d)
 }
 
 struct viola_ring_config model_driver_config(const struct model_driver *d, bool indirect,
-					     u64 *in_flight)
+					     bool *in_flight)
 {
 	return (struct viola_ring_config){
 		.num = d->num,

@@ -105,7 +105,7 @@ void model_driver_free(struct model_driver *d);
 
 /* The configuration of a device on @d's ring. */
 struct viola_ring_config model_driver_config(const struct model_driver *d, bool indirect,
-					     u64 *in_flight);
+					     bool *in_flight);
 
 /*
  * Starts the driver's side and the shared indices at index @at instead

@@ -85,7 +85,7 @@ static void used_entries_are_marked(const struct model_layout *layout, u32 want)
 	/* 512 entries: 8192 bytes of descriptors, 4102 of a used ring. */
 	static const struct dirty_ring at = { .desc = 2 * 4096, .device = 10 * 4096 };
 	static struct viola_ring_record record[512];
-	u64 in_flight[8];
+	bool in_flight[512];
 	struct dirty_log log = log_make();
 	struct viola_ring_config cfg;
 	struct model_guest guest;

@@ -52,7 +52,7 @@ static viola_outline void push_burst(struct viola_ring *ring, const struct viola
 struct side {
 	struct model_driver driver;
 	struct viola_ring ring;
-	u64 *in_flight;
+	bool *in_flight;
 	struct viola_ring_record *record;
 	struct viola_chain chain;
 	struct viola_seg *seg; /* SEG_MAX, on the heap for ASan's sake */
@@ -90,7 +90,7 @@ static void side_init(struct side *s, struct model_guest *guest, u32 num, u32 ho
 	model_driver_init(&s->driver, how & PACKED ? &model_packed : &model_split, guest, num,
 			  how & EVENT_IDX);
 	s->driver.in_order = how & IN_ORDER;
-	s->in_flight = must_have(viola_ring_in_flight_words(num) * sizeof(u64));
+	s->in_flight = must_have(num * sizeof(bool));
 	s->record = must_have(num * sizeof(*s->record));
 	s->seg = must_have(SEG_MAX * sizeof(*s->seg));
 	cfg = model_driver_config(&s->driver, how & INDIRECT_DESC, s->in_flight);
@@ -255,7 +255,7 @@ static void rule_used(struct rig *r)
 		for (i = 0; i < 5; i++)
 			expect_used(r, r->buf[i].id, kind == IN ? 10 * i : 0);
 		expect_nothing_used(r);
-		/* The in-flight bits are gone: the same can be taken again. */
+		/* Nothing is in flight: the same can be taken again. */
 		for (i = 0; i < 5; i++)
 			assert_false(viola_ring_in_flight(r->ring, r->buf[i].id));
 	}
@@ -404,7 +404,7 @@ static void hostile_buffers(void **state)
 	}
 }
 
-/* In flight since an earlier burst, in another word of the bits. */
+/* In flight since an earlier burst. */
 static void rule_twice(struct rig *r)
 {
 	u32 i;
@@ -421,7 +421,7 @@ static void rule_twice(struct rig *r)
 		assert_int_equal(viola_ring_in_flight(r->ring, (u16)i), i < 127);
 }
 
-static void in_flight_bits_of_many_words(void **state)
+static void in_flight_since_another_burst(void **state)
 {
 	each(rule_twice, 128);
 }
@@ -727,8 +727,7 @@ static void check_same(struct twins *t)
 	if (t->how & IN_ORDER)
 		a.order_count += t->in_burst;
 	must(!memcmp(&a, &b, sizeof(a)));
-	must(!memcmp(t->a.in_flight, t->b.in_flight,
-		     viola_ring_in_flight_words(t->num) * sizeof(u64)));
+	must(!memcmp(t->a.in_flight, t->b.in_flight, t->num * sizeof(bool)));
 	must(!memcmp(t->a.driver.desc, t->b.driver.desc, l->desc_size(t->num)));
 	must(!memcmp(t->a.driver.driver, t->b.driver.driver, l->driver_size(t->num)));
 	must(!memcmp(t->a.driver.device, t->b.driver.device, l->device_size(t->num)));
@@ -929,13 +928,14 @@ static u16 next_flags(const struct twins *t)
 static int pop_singly(struct twins *t, struct viola_buf *buf, u32 n, enum viola_burst kind)
 {
 	struct side *s = &t->b;
-	u32 words = viola_ring_in_flight_words(t->num), i;
+	size_t size = t->num * sizeof(bool);
 	u16 first = s->ring.next_avail;
-	u64 *bits = must_have(words * sizeof(u64));
+	bool *in_flight = must_have(size);
 	int ret = 0;
+	u32 i;
 
 	if (t->how & IN_ORDER && s->ring.order_count) {
-		free(bits);
+		free(in_flight);
 		return -EAGAIN;
 	}
 	for (i = 0; i < n; i++) {
@@ -948,7 +948,7 @@ static int pop_singly(struct twins *t, struct viola_buf *buf, u32 n, enum viola_
 		if (!packed(t) && i && s->ring.next_avail == s->ring.avail_seen &&
 		    (u16)(le16_to_cpu(model_split_avail(&s->driver)[1]) - first) > t->num)
 			break;
-		memcpy(bits, s->in_flight, words * sizeof(u64));
+		memcpy(in_flight, s->in_flight, size);
 		c->seg_max = 1;
 		ret = viola_ring_pop(&s->ring, c);
 		c->seg_max = SEG_MAX;
@@ -964,13 +964,13 @@ static int pop_singly(struct twins *t, struct viola_buf *buf, u32 n, enum viola_
 		if (!i && !packed(t) && s->ring.error == VIOLA_RING_AVAIL_INDEX)
 			break;
 		s->ring = before;
-		memcpy(s->in_flight, bits, words * sizeof(u64));
+		memcpy(s->in_flight, in_flight, size);
 		ret = -EAGAIN;
 		break;
 	}
 	if (i && viola_ring_broken(&s->ring)) /* cannot be: it is undone above */
 		must(0);
-	free(bits);
+	free(in_flight);
 	return i ? (int)i : ret;
 }
 
@@ -1257,7 +1257,7 @@ int main(void)
 		cmocka_unit_test(in_parts),
 		cmocka_unit_test(ends_before_what_is_not_plain),
 		cmocka_unit_test(hostile_buffers),
-		cmocka_unit_test(in_flight_bits_of_many_words),
+		cmocka_unit_test(in_flight_since_another_burst),
 		cmocka_unit_test(all_in_flight),
 		cmocka_unit_test(packed_more_than_the_ring_holds),
 		cmocka_unit_test(packed_chains_bound_a_burst),

@@ -46,7 +46,7 @@ static struct {
 	struct model_guest guest;
 	struct model_driver driver;
 	struct viola_ring ring;
-	u64 in_flight[1];
+	bool in_flight[NUM_MAX];
 	struct viola_ring_record record[NUM_MAX];
 	void *inflight;
 	u32 num, how;

@@ -31,7 +31,7 @@ struct rig {
 	struct model_guest guest;
 	struct model_driver driver;
 	struct viola_ring ring;
-	u64 *in_flight;
+	bool *in_flight;
 	struct viola_ring_record *record;
 	struct viola_chain chain;
 	struct viola_seg *seg; /* SEG_MAX, on the heap for ASan's sake */
@@ -51,7 +51,7 @@ static struct rig *rig_of(const struct model_layout *layout, u32 num, bool event
 	model_guest_add(&r->guest, C_GPA, C_LEN);
 	model_driver_init(&r->driver, layout, &r->guest, num, event_idx);
 	r->driver.in_order = in_order;
-	r->in_flight = calloc(viola_ring_in_flight_words(num), sizeof(u64));
+	r->in_flight = calloc(num, sizeof(bool));
 	r->record = calloc(num, sizeof(*r->record));
 	r->seg = calloc(SEG_MAX, sizeof(*r->seg));
 	r->seg_gpa = calloc(SEG_MAX, sizeof(*r->seg_gpa));
@@ -153,7 +153,7 @@ static void expect_desc(struct rig *r, u32 i, u16 id, u32 len, u16 flags)
 static void init_takes_every_size_up_to_the_largest(void **state)
 {
 	static u8 area[32] __attribute__((aligned(16)));
-	static u64 in_flight[VIOLA_RING_MAX_SIZE / 64];
+	static bool in_flight[VIOLA_RING_MAX_SIZE];
 	static struct viola_ring_record record[1];
 	static const u32 good[] = { 1, 2, 3, 100, 32767, 32768 }, bad[] = { 0, 32769, UINT32_MAX };
 	struct viola_mem none = { NULL, 0 };

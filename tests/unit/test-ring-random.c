@@ -56,7 +56,7 @@ struct world {
 	struct model_guest guest;
 	struct model_driver driver;
 	struct viola_ring ring;
-	u64 *in_flight;
+	bool *in_flight;
 	struct viola_ring_record *record;
 	struct model_rand rand;
 	u64 seed;
@@ -622,7 +622,7 @@ static void run(u32 num, u32 how, u64 seed, u32 steps)
 	model_driver_init(&w->driver, how & PACKED ? &model_packed : &model_split, &w->guest, num,
 			  event_idx);
 	w->driver.in_order = how & IN_ORDER;
-	w->in_flight = calloc(viola_ring_in_flight_words(num), sizeof(u64));
+	w->in_flight = calloc(num, sizeof(bool));
 	w->record = calloc(num, sizeof(*w->record));
 	w->sent = calloc(num, sizeof(*w->sent));
 	assert_non_null(w->in_flight);

@@ -43,7 +43,7 @@ struct pair {
 	struct model_guest guest;
 	struct model_driver driver;
 	struct viola_ring ring;
-	u64 in_flight[1];
+	bool in_flight[NUM];
 	struct viola_ring_record record[NUM];
 	int kick, call; /* eventfds */
 	bool burst; /* buffers of one piece, served in bursts */

@@ -33,7 +33,7 @@ struct rig {
 	struct model_guest guest;
 	struct model_driver driver;
 	struct viola_ring ring;
-	u64 *in_flight;
+	bool *in_flight;
 	struct viola_chain chain;
 	struct viola_seg *seg; /* SEG_MAX, on the heap for ASan's sake */
 	u64 *seg_gpa;
@@ -51,7 +51,7 @@ static struct rig *rig_new(u32 num, bool event_idx, bool indirect)
 	model_guest_add(&r->guest, C_GPA, C_LEN);
 	model_guest_add(&r->guest, D_GPA, D_LEN);
 	model_driver_init(&r->driver, &model_split, &r->guest, num, event_idx);
-	r->in_flight = calloc(viola_ring_in_flight_words(num), sizeof(u64));
+	r->in_flight = calloc(num, sizeof(bool));
 	r->seg = calloc(SEG_MAX, sizeof(*r->seg));
 	r->seg_gpa = calloc(SEG_MAX, sizeof(*r->seg_gpa));
 	assert_non_null(r->in_flight);
@@ -179,7 +179,7 @@ static void expect_none_used(struct rig *r)
 static void init_takes_every_size_and_no_other(void **state)
 {
 	static u8 area[16] __attribute__((aligned(16)));
-	static u64 in_flight[VIOLA_RING_MAX_SIZE / 64];
+	static bool in_flight[VIOLA_RING_MAX_SIZE];
 	static const u32 bad[] = { 0, 3, 5, 6, 100, 32767, 32769, 49152, 65535, 65536,
 				   0x80000000u, UINT32_MAX };
 	struct viola_mem none = { NULL, 0 };
@@ -192,9 +192,9 @@ static void init_takes_every_size_and_no_other(void **state)
 
 	for (i = 1; i <= VIOLA_RING_MAX_SIZE; i *= 2) {
 		cfg.num = i;
-		in_flight[(i - 1) / 64] = ~0ull;
+		in_flight[i - 1] = true;
 		assert_int_equal(viola_ring_init(&ring, &cfg), 0);
-		assert_int_equal(in_flight[(i - 1) / 64], 0);
+		assert_false(in_flight[i - 1]);
 	}
 	for (i = 0; i < ARRAY_SIZE(bad); i++) {
 		cfg.num = bad[i];
@@ -205,7 +205,7 @@ static void init_takes_every_size_and_no_other(void **state)
 static void init_refuses_bad_alignment(void **state)
 {
 	static u8 area[64] __attribute__((aligned(16)));
-	static u64 in_flight[1];
+	static bool in_flight[1];
 	struct viola_mem none = { NULL, 0 };
 	struct viola_ring ring;
 	u32 off;

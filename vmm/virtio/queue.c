@@ -32,7 +32,7 @@ int virtio_vring_map(const struct viola_mem *mem, const struct virtio_vring *vri
 
 int virtio_queue_alloc(struct virtio_queue *queue, u32 max)
 {
-	queue->in_flight = calloc(viola_ring_in_flight_words(max), sizeof(u64));
+	queue->in_flight = calloc(max, sizeof(bool));
 	return queue->in_flight ? 0 : vmm_fail(ENOMEM, "out of memory for a virtqueue");
 }
 

@@ -17,7 +17,7 @@ int virtio_vring_map(const struct viola_mem *mem, const struct virtio_vring *vri
 /* A ring that a thread of this process runs. */
 struct virtio_queue {
 	struct viola_ring ring;
-	u64 *in_flight; /* for the largest size, allocated once */
+	bool *in_flight; /* for the largest size, allocated once */
 };
 
 /* Room for rings of up to @max entries. 0 or -ENOMEM. */
