@@ -102,10 +102,10 @@ class Backend:
 
 
 class Viola(Backend):
-    def __init__(self, bench, name, forward, ports, queues, size, client=False, wrap=()):
+    def __init__(self, bench, name, forward, ports, queues, size, client=False, wrap=(),
+                 program=os.path.join(BIN, "viola-dpdk")):
         super().__init__(bench, name, ports)
-        command = [os.environ.get("VIOLA_BENCH_DPDK", os.path.join(BIN, "viola-dpdk")),
-                   "--cores", str(bench.cpu_back), "--quiet", "--packed",
+        command = [program, "--cores", str(bench.cpu_back), "--quiet", "--packed",
                    "--forward", forward]
         if forward == "source":
             command += ["--frame-size", str(size)]

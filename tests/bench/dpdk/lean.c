@@ -16,12 +16,19 @@
 #define RING PEER_NUM_MAX
 #define HDR 12u /* bytes before a frame, of VIRTIO_F_VERSION_1 */
 #define IN_FLIGHT 192u /* frames per port */
+/*
+ * Bytes of a buffer: an odd number of cache lines, as in a pool of mbufs. At
+ * multiples of 2048 all buffers would compete for a few sets of each cache, and
+ * copies from one to another would stall where their last 12 address bits agree.
+ */
+#define BUFFER 1984u
+_Static_assert(BUFFER <= PEER_BUFFER, "they lie where the front end's do");
 #define PATIENCE_MS 5000
 
 /* One ring, and what its driver knows. */
 struct lean_ring {
 	struct model_driver *d; /* for where its parts are */
-	u64 buffers; /* guest address of entry 0's; PEER_BUFFER bytes each */
+	u64 buffers; /* guest address of entry 0's; BUFFER bytes each */
 	u32 len; /* bytes of each that are the device's */
 	u16 write; /* VRING_DESC_F_WRITE: the device writes */
 	bool in_order;
@@ -54,7 +61,7 @@ static void split_post(struct lean_ring *r, unsigned int n)
 	for (i = 0; i < n; i++) {
 		u16 at = (u16)(r->avail + i) % RING;
 
-		desc[at].addr = cpu_to_le64(r->buffers + at * (u64)PEER_BUFFER);
+		desc[at].addr = cpu_to_le64(r->buffers + at * (u64)BUFFER);
 		desc[at].len = cpu_to_le32(r->len);
 		desc[at].flags = cpu_to_le16(r->write);
 		avail[2 + at] = cpu_to_le16(at);
@@ -99,7 +106,7 @@ static void packed_post(struct lean_ring *r, unsigned int n)
 		u16 at = r->avail % RING;
 		u16 flags = wrap_of(r->avail) ? VIOLA_PACKED_AVAIL : VIOLA_PACKED_USED;
 
-		desc[at].addr = cpu_to_le64(r->buffers + at * (u64)PEER_BUFFER);
+		desc[at].addr = cpu_to_le64(r->buffers + at * (u64)BUFFER);
 		desc[at].len = cpu_to_le32(r->len);
 		desc[at].id = cpu_to_le16(at);
 		viola_store_release(&desc[at].flags, cpu_to_le16(flags | r->write));
@@ -176,13 +183,13 @@ static bool port_start(struct lean_port *p, const struct load *load, const char 
 	peer_huge = load->huge;
 	peer_init(&p->peer, socket, features, 1, RING);
 	q = p->peer.queue;
-	p->rx = (struct lean_ring){ &q[0].d, q[0].buffers, PEER_BUFFER, VRING_DESC_F_WRITE,
+	p->rx = (struct lean_ring){ &q[0].d, q[0].buffers, BUFFER, VRING_DESC_F_WRITE,
 				    in_order };
 	p->tx = (struct lean_ring){ &q[1].d, q[1].buffers, HDR + load->len, 0, in_order };
 	p->post = packed ? packed_post : split_post;
 	p->done = packed ? packed_done : split_done;
 	for (i = 0; i < RING; i++)
-		frame_write((uint8_t *)peer_at(&p->peer, p->tx.buffers + i * PEER_BUFFER) + HDR,
+		frame_write((uint8_t *)peer_at(&p->peer, p->tx.buffers + i * BUFFER) + HDR,
 			    load->len, index, 0);
 	model_driver_no_call(&q[0].d);
 	model_driver_no_call(&q[1].d);

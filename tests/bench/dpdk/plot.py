@@ -3,7 +3,8 @@
 import math
 from xml.sax.saxutils import escape
 
-COLOURS = {"viola": "#1f6fb4", "viola-switch": "#6bb0e0", "testpmd": "#e08a1e", "ovs": "#8a8f98"}
+COLOURS = {"viola": "#1f6fb4", "viola-switch": "#6bb0e0", "before": "#9d7bc1",
+           "testpmd": "#e08a1e", "ovs": "#8a8f98"}
 WIDTH, LEFT, RIGHT = 980, 64, 20
 INK, FAINT, GRID = "#222", "#667", "#dde1e6"
 

@@ -145,10 +145,12 @@ class Bench:
 
 
 def start_backends(bench, kind, queues, size):
-    """[(contender, backend)]; OVS only where there is one."""
+    """[(contender, backend)]; OVS only where there is one, another viola-dpdk if wanted."""
     started = []
     for contender in cases.KINDS[kind].contenders:
         if contender.name.startswith("ovs") and (bench.args.no_ovs or Ovs.find() is None):
+            continue
+        if contender.name.startswith("before") and not bench.args.before:
             continue
         if bench.args.contender and not any(
                 fnmatch.fnmatch(contender.name, p) for p in bench.args.contender):
@@ -289,6 +291,8 @@ def options():
     p.add_argument("--no-ovs", action="store_true")
     p.add_argument("--no-huge", action="store_true", help="ordinary pages")
     p.add_argument("--contender", action="append", help="only these (pattern; may be repeated)")
+    p.add_argument("--before", metavar="FILE",
+                   help="another viola-dpdk, to be measured beside that of the tree")
     p.add_argument("--touch", action="store_true",
                    help="the generator swaps addresses, as a forwarding guest does")
     p.add_argument("--in-flight", type=int, default=512, help="frames per port (512)")
