@@ -151,6 +151,31 @@ static void switch_flood(struct lcore *lc, struct port *from, struct frame **lis
 			port_output(lc, &ports[i], list, n, queue, false);
 }
 
+static void switch_output(struct lcore *lc, struct port *from, struct frame **list,
+			  unsigned int n, unsigned int queue, int to)
+{
+	if (unlikely(to == FDB_UNKNOWN))
+		switch_flood(lc, from, list, n, queue);
+	else if (likely(to != FDB_NOWHERE && switch_allowed(from, &ports[to])))
+		port_output(lc, &ports[to], list, n, queue, true);
+	else
+		port_counters(lc, from)->rx_filtered += n;
+}
+
+/*
+ * How many of the @n frames at @f are alike in addresses, and in VLAN, by the
+ * bytes up to the tag: at least 1. Most bursts are of one flow.
+ */
+static unsigned int switch_run(const struct frame *f, unsigned int n)
+{
+	unsigned int i = 1;
+
+	if (likely(f->len >= FRAME_HEAD))
+		while (i < n && f[i].len >= FRAME_HEAD && !memcmp(f[i].head, f->head, 16))
+			i++;
+	return i;
+}
+
 /*
  * Frames are gathered by where they go. Between two addresses all frames have
  * the same destination and keep their order, except that the first ones, sent
@@ -162,33 +187,32 @@ static void switch_input(struct lcore *lc, struct port *from, struct frame *f, u
 	struct frame *list[FRAME_BURST];
 	int to[FRAME_BURST];
 	u64 left = (1ull << n) - 1;
-	unsigned int i;
+	unsigned int i, j, k = 0;
+	int port = FDB_NOWHERE;
 
-	for (i = 0; i < n; i++) {
-		u16 vlan = frame_vlan(&f[i]);
-
-		/* Most bursts are of one flow: look once. */
-		if (i && vlan == frame_vlan(&f[i - 1]) && !memcmp(f[i].head, f[i - 1].head, 12))
-			to[i] = to[i - 1];
-		else
-			to[i] = switch_port(lc, from, &f[i], vlan);
+	for (i = 0; i < n; i += k) {
+		port = switch_port(lc, from, &f[i], frame_vlan(&f[i]));
+		k = switch_run(&f[i], n - i);
+		for (j = i; j < i + k; j++) {
+			list[j] = &f[j];
+			to[j] = port;
+		}
+	}
+	if (likely(k == n)) {
+		switch_output(lc, from, list, n, queue, port);
+		return;
 	}
 	while (left) {
 		unsigned int first = (unsigned int)__builtin_ctzll(left), count = 0;
-		int port = to[first];
 
 		for (i = first; i < n; i++) {
-			if (left >> i & 1 && to[i] == port) {
+			if (left >> i & 1 && to[i] == to[first]) {
 				list[count++] = &f[i];
 				left &= ~(1ull << i);
 			}
 		}
-		if (port == FDB_UNKNOWN)
-			switch_flood(lc, from, list, count, queue);
-		else if (port != FDB_NOWHERE && switch_allowed(from, &ports[port]))
-			port_output(lc, &ports[port], list, count, queue, true);
-		else
-			port_counters(lc, from)->rx_filtered += count;
+		/* NOLINTNEXTLINE(clang-analyzer-core*): each frame was of a run */
+		switch_output(lc, from, list, count, queue, to[first]);
 	}
 }
 

@@ -54,7 +54,7 @@ static inline bool frame_plain(const struct frame *f)
 /* Nothing is to be done about @f: it may go anywhere as it is. */
 static inline bool frame_finished(const struct frame *f)
 {
-	return !(f->offload.flags & VIRTIO_NET_HDR_F_NEEDS_CSUM) && !f->offload.gso_type;
+	return !((f->offload.flags & VIRTIO_NET_HDR_F_NEEDS_CSUM) | f->offload.gso_type);
 }
 
 /* VLAN id of the frame's outermost 802.1Q tag, 0 without one. */
@@ -101,22 +101,47 @@ static inline u32 frame_count(const struct frame *f)
 }
 
 /*
+ * Addresses in a register: by memory, of parts written and read in other sizes,
+ * each would have to wait for the one before.
+ */
+static inline u64 frame_mac_load(const u8 *mac)
+{
+	u32 first;
+	u16 last;
+
+	memcpy(&first, mac, 4);
+	memcpy(&last, mac + 4, 2);
+	return first | (u64)last << 32;
+}
+
+static inline void frame_mac_store(u8 *mac, u64 value)
+{
+	u32 first = (u32)value;
+	u16 last = (u16)(value >> 32);
+
+	memcpy(mac, &first, 4);
+	memcpy(mac + 4, &last, 2);
+}
+
+/*
  * Makes @f a frame back to its sender: from whom it was to, or from @own where
  * that is a group, which sends nothing.
  */
 static inline void frame_return(struct frame *f, const u8 *own)
 {
-	u8 mac[6];
+	u64 to = frame_mac_load(unlikely(f->head[0] & 1) ? own : f->head);
 
-	memcpy(mac, unlikely(f->head[0] & 1) ? own : f->head, 6);
-	memcpy(f->head, f->head + 6, 6);
-	memcpy(f->head + 6, mac, 6);
-	frame_trim(f, 12);
-	f->seg--;
-	f->seg[0].base = f->head;
-	f->seg[0].len = 12;
+	frame_mac_store(f->head, frame_mac_load(f->head + 6));
+	frame_mac_store(f->head + 6, to);
+	if (likely(f->seg->len > 12)) {
+		f->seg->base = (u8 *)f->seg->base + 12;
+		f->seg->len -= 12;
+	} else {
+		frame_trim(f, 12);
+		f->len += 12;
+	}
+	*--f->seg = (struct viola_seg){ f->head, 12 };
 	f->nseg++;
-	f->len += 12;
 }
 
 #endif

@@ -78,20 +78,21 @@ static __rte_always_inline unsigned int burst_frames(struct lcore *lc, const str
 						     const struct viola_buf *buf, unsigned int n,
 						     u64 *bytes)
 {
-	unsigned int i, frames = 0;
+	struct viola_seg *seg = &lc->seg[BURST_SEGS - 1];
+	struct frame *f = lc->frame;
+	u32 hdr_len = s->hdr_len;
+	unsigned int i;
 	u64 sum = 0;
 
 	for (i = 0; i < n; i++) {
-		struct frame *f = &lc->frame[frames];
-		struct viola_seg *seg = &lc->seg[BURST_SEGS * frames + BURST_SEGS - 1];
-		u8 *at = buf[i].base + s->hdr_len;
-		u32 len = buf[i].len - s->hdr_len;
-		u8 hdr[10];
+		u8 *at = buf[i].base + hdr_len;
+		u32 len = buf[i].len - hdr_len;
+		u8 hdr[OFFLOAD_HDR];
+		__le16 first; /* flags and gso_type */
 
 		/* One comparison: what is too short for a header is very long here. */
 		if (unlikely(len - FRAME_MIN > FRAME_MAX - FRAME_MIN))
 			continue;
-		memcpy(hdr, buf[i].base, sizeof(hdr));
 		*seg = (struct viola_seg){ at, len };
 		f->seg = seg;
 		f->nseg = 1;
@@ -101,15 +102,20 @@ static __rte_always_inline unsigned int burst_frames(struct lcore *lc, const str
 			memcpy(f->head, at, sizeof(f->head));
 		else
 			memcpy(f->head, at, len);
-		if (likely(!(hdr[0] & VIRTIO_NET_HDR_F_NEEDS_CSUM) && !hdr[1]))
-			memset(&f->offload, 0, sizeof(f->offload));
-		else if (unlikely(!offload_check(f, hdr, s->features)))
-			continue;
+		memset(&f->offload, 0, sizeof(f->offload));
+		/* Most headers say nothing; of one that does, the copy alone is believed. */
+		memcpy(&first, buf[i].base, sizeof(first));
+		if (unlikely(first & cpu_to_le16(VIRTIO_NET_HDR_F_NEEDS_CSUM | 0xff00))) {
+			memcpy(hdr, buf[i].base, sizeof(hdr));
+			if (!offload_check(f, hdr, s->features))
+				continue;
+		}
 		sum += len;
-		frames++;
+		seg += BURST_SEGS;
+		f++;
 	}
 	*bytes += sum;
-	return frames;
+	return (unsigned int)(f - lc->frame);
 }
 
 /*
@@ -129,7 +135,7 @@ static __rte_always_inline void burst_header(u8 *to, u32 hdr_len, u8 flags)
 	to[0] = flags;
 }
 
-/* Asks for all of a large frame, and for the room it goes to, while another is copied. */
+/* Asks for all of a frame, and for the room it goes to, while a large one is copied. */
 static __rte_always_inline void burst_ahead(const struct frame *f, const struct viola_buf *buf)
 {
 	const struct viola_seg *seg = &f->seg[f->nseg - 1];
@@ -154,6 +160,7 @@ static __rte_always_inline unsigned int burst_deliver(struct lcore *lc, const st
 	struct viola_buf buf[FRAME_BURST];
 	int got = viola_ring_pop_burst(&q->ring, buf, n, VIOLA_BURST_IN);
 	u8 flags = s->features >> VIRTIO_NET_F_GUEST_CSUM & 1 ? 0xff : 0;
+	u32 hdr_len = s->hdr_len;
 	unsigned int i;
 	u64 sum = 0;
 
@@ -162,22 +169,22 @@ static __rte_always_inline unsigned int burst_deliver(struct lcore *lc, const st
 	for (i = 0; i < (unsigned int)got; i++) {
 		/* NOLINTNEXTLINE(clang-analyzer-core*): no more are got than wanted */
 		const struct viola_seg *seg = f[i]->seg, *end = seg + f[i]->nseg;
-		u32 total = s->hdr_len + f[i]->len;
+		u32 len = f[i]->len, total = hdr_len + len;
 		u8 *to = buf[i].base;
 
 		if (unlikely(total > buf[i].len || !frame_finished(f[i])))
 			break;
-		/* NOLINTNEXTLINE(clang-analyzer-core*): the same */
-		if (i + 1 < (unsigned int)got && f[i + 1]->len > COPY_INLINE)
+		if (unlikely(len > COPY_INLINE) && i + 1 < (unsigned int)got)
+			/* NOLINTNEXTLINE(clang-analyzer-core*): the same */
 			burst_ahead(f[i + 1], &buf[i + 1]);
-		burst_header(to, s->hdr_len, f[i]->offload.flags & flags);
-		to += s->hdr_len;
+		burst_header(to, hdr_len, f[i]->offload.flags & flags);
+		to += hdr_len;
 		do {
 			copy_bytes(to, seg->base, seg->len);
 			to += seg->len;
 		} while (++seg != end);
 		buf[i].len = total;
-		sum += f[i]->len;
+		sum += len;
 	}
 	viola_ring_push_burst(&q->ring, buf, i, VIOLA_BURST_IN);
 	viola_ring_unpop_burst(&q->ring, buf + i, (unsigned int)got - i);
