@@ -173,7 +173,8 @@ class Testpmd(Backend):
         return self
 
     def busy(self):
-        pattern = re.compile(rb"total cycles=(\d+) / total \w+ packets=(\d+)")
+        # The first word is "total" until DPDK 23, "busy" since.
+        pattern = re.compile(rb"(?:total|busy) cycles=(\d+) / total \w+ packets=(\d+)")
         before = os.path.getsize(self.log)
         self.process.stdin.write(b"show fwd stats all\n")
         self.process.stdin.flush()
