@@ -206,7 +206,7 @@ static void switch_input(struct lcore *lc, struct port *from, struct frame *f, u
 		unsigned int first = (unsigned int)__builtin_ctzll(left), count = 0;
 
 		for (i = first; i < n; i++) {
-			if (left >> i & 1 && to[i] == to[first]) {
+			if (to[i] == to[first]) {
 				list[count++] = &f[i];
 				left &= ~(1ull << i);
 			}
