@@ -70,6 +70,8 @@ static __always_inline bool viola_burst_map(struct viola_ring *ring,
 					    struct viola_burst_extent *ext, u64 addr, u32 len,
 					    struct viola_buf *buf)
 {
+	if (unlikely(!len))
+		return false;
 	if (unlikely(!viola_within(addr - ext->gpa, len, ext->size))) {
 		*ext = viola_burst_find(ring, addr);
 		if (!viola_within(addr - ext->gpa, len, ext->size))
@@ -77,7 +79,7 @@ static __always_inline bool viola_burst_map(struct viola_ring *ring,
 	}
 	buf->base = ext->base + (addr - ext->gpa);
 	buf->len = len;
-	return len;
+	return true;
 }
 
 static __always_inline void viola_burst_prefetch(const struct viola_buf *buf,
