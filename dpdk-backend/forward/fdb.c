@@ -48,12 +48,7 @@ static u64 secret;
 
 static u64 fdb_key(const u8 *mac, u16 vlan)
 {
-	u64 key = FDB_VALID | (u64)vlan << 48;
-	unsigned int i;
-
-	for (i = 0; i < 6; i++)
-		key |= (u64)mac[i] << 8 * i;
-	return key;
+	return FDB_VALID | (u64)vlan << 48 | frame_mac_load(mac);
 }
 
 static u32 fdb_bucket(u64 key)

@@ -227,8 +227,6 @@ static inline void viola_split_disable_kick(struct viola_ring *ring)
 			   (__force __virtio16)cpu_to_le16(VRING_USED_F_NO_NOTIFY));
 }
 
-#define VIOLA_SPLIT_USED_LINE 8u /* used entries in a cache line */
-
 static inline void viola_split_prefetch(const struct viola_ring *ring, u32 n)
 {
 	u16 at = ring->next_avail;
@@ -240,6 +238,8 @@ static inline void viola_split_prefetch(const struct viola_ring *ring, u32 n)
 		viola_prefetch(&ring->desc[head & ring->mask]);
 	}
 }
+
+#define VIOLA_SPLIT_USED_LINE 8u /* used entries in a cache line */
 
 /* Asks for the lines of the next @n used entries, up to the wrap: to write to them. */
 static __always_inline void viola_split_prefetch_used(const struct viola_ring *ring, u32 n)

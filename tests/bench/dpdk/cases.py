@@ -28,13 +28,13 @@ class Contender:
 
 
 def viola(mode, ports):
-    return lambda bench, queues, size: Viola(bench, "viola-" + mode, mode, ports, queues, size)
-
-
-def before(mode, ports):
-    """The viola-dpdk that --before names."""
-    return lambda bench, queues, size: Viola(bench, "before-" + mode, mode, ports, queues, size,
-                                             program=bench.args.before)
+    """The viola-dpdk of the tree, and the one that --before names."""
+    name, before = "viola-" + mode, "before-" + mode
+    return [
+        Contender(name, lambda bench, queues, size: Viola(
+            bench, name, mode, ports, queues, size)),
+        Contender(before, lambda bench, queues, size: Viola(
+            bench, before, mode, ports, queues, size, program=bench.args.before))]
 
 
 def testpmd(mode, ports):
@@ -56,26 +56,21 @@ class Kind:
 
 KINDS = {
     "reflect": Kind("forward, one port", "loop", 1, [
-        Contender("viola-reflect", viola("reflect", 1)),
-        Contender("before-reflect", before("reflect", 1)),
+        *viola("reflect", 1),
         Contender("testpmd-mac", testpmd("mac", 1)),
         Contender("ovs-in-port", ovs("ovs-in-port", ["in_port=1,actions=in_port"], 1))]),
     "p2p": Kind("port to port, both ways", "loop", 2, [
-        Contender("viola-patch", viola("patch", 2)),
-        Contender("viola-switch", viola("switch", 2)),
-        Contender("before-patch", before("patch", 2)),
-        Contender("before-switch", before("switch", 2)),
+        *viola("patch", 2),
+        *viola("switch", 2),
         Contender("testpmd-io", testpmd("io", 2)),
         Contender("ovs-output", ovs("ovs-output", ["in_port=1,actions=output:2",
                                                    "in_port=2,actions=output:1"], 2))]),
     "sink": Kind("one way, front end to back end", "send", 1, [
-        Contender("viola-sink", viola("sink", 1)),
-        Contender("before-sink", before("sink", 1)),
+        *viola("sink", 1),
         Contender("testpmd-rxonly", testpmd("rxonly", 1)),
         Contender("ovs-drop", ovs("ovs-drop", ["in_port=1,actions=drop"], 1))]),
     "source": Kind("one way, back end to front end", "receive", 1, [
-        Contender("viola-source", viola("source", 1)),
-        Contender("before-source", before("source", 1)),
+        *viola("source", 1),
         Contender("testpmd-txonly", testpmd("txonly", 1))], per_size=True),
 }
 
