@@ -21,13 +21,13 @@
 #define PEER_RING_GPA 0x10000ull
 #define PEER_RING_SIZE 0x200000ull
 #define PEER_DATA_GPA 0x40000000ull
-#define PEER_DATA_SIZE 0x400000ull
+#define PEER_DATA_SIZE 0x800000ull
 #define PEER_USER 0x7f5500000000ull /* user address of guest address 0 */
-#define PEER_QUEUE_STRIDE 0x40000ull
+#define PEER_QUEUE_STRIDE 0x80000ull
 #define PEER_DRIVER 0x8000ull /* of a queue: offset of the driver's part */
 #define PEER_DEVICE 0x10000ull
 #define PEER_TABLES 0x20000ull /* indirect tables, 256 bytes each */
-#define PEER_NUM_MAX 256u
+#define PEER_NUM_MAX 1024u
 #define PEER_BUFFER 2048u /* bytes of a buffer */
 #define PEER_REGIONS 2u
 

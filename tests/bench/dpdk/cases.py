@@ -79,7 +79,7 @@ class Case:
     def __init__(self, kind, size, ring, queues=1, rates=False):
         self.kind, self.size, self.ring, self.queues = kind, size, ring, queues
         self.lean = ring in LEAN
-        self.rates = rates and not self.lean  # NDR and latency, too
+        self.rates = rates  # NDR and latency, too
         self.name = "%s-%d-%s%s" % (kind, size, ring, "-q%d" % queues if queues > 1 else "")
 
 
@@ -112,5 +112,5 @@ def default_cases(quick):
     chosen = [c for c in all_cases() if want(c)]
     for c in chosen:
         c.rates = (c.rates and c.queues == 1 and c.size == 64 and
-                   c.ring in (IN_ORDER[:1] if quick else IN_ORDER))
+                   c.ring in (IN_ORDER[:1] + LEAN[:1] if quick else IN_ORDER + LEAN))
     return chosen

@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
-#include "tests/bench/dpdk/lean.h"
+#include "tests/bench/dpdk/load.h"
 
 #include <string.h>
-
-#include <rte_cycles.h>
-#include <rte_ethdev.h>
 
 /*
  * From the address of this port to that of the other, or to one behind a port
@@ -79,31 +76,4 @@ unsigned int frames_take(struct load_queue *q, struct rte_mbuf **m, unsigned int
 		m[i]->pkt_len = len;
 	}
 	return n;
-}
-
-uint64_t frames_drain(struct load *load, struct contender *c, unsigned int quiet_us)
-{
-	uint64_t quiet = load->hz * quiet_us / 1000000, last = rte_rdtsc(), count = 0;
-	struct rte_mbuf *m[LOAD_BURST];
-	unsigned int i, n;
-
-	if (c->lean)
-		return lean_drain(load, c, quiet_us);
-	for (i = 0; i < c->queues; i++) {
-		rte_pktmbuf_free_bulk(c->queue[i].held, c->queue[i].count);
-		count += c->queue[i].count;
-		c->queue[i].count = 0;
-	}
-	while (rte_rdtsc() - last < quiet) {
-		for (i = 0; i < c->queues; i++) {
-			n = rte_eth_rx_burst(c->queue[i].port, c->queue[i].queue, m, LOAD_BURST);
-			if (!n)
-				continue;
-			rte_pktmbuf_free_bulk(m, n);
-			count += n;
-			last = rte_rdtsc();
-		}
-	}
-	c->in_flight = 0;
-	return count;
 }

@@ -1,21 +1,30 @@
 // SPDX-License-Identifier: GPL-2.0
-#include "tests/bench/dpdk/lean.h"
+/*
+ * A virtio driver that does as little as one can: each entry of a ring has a buffer
+ * of its own, the frames to send are made once, and those that arrive are looked at
+ * only for the stamps of an open loop. What it leaves out is what a guest has to do;
+ * what it shows is what a back end can, where DPDK's virtio_user is the bound.
+ *
+ * One queue pair per port; back ends that give buffers back in order. The kind of
+ * ring is in @devargs.
+ */
+#include "tests/bench/dpdk/load.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include <linux/virtio_config.h>
 #include <rte_cycles.h>
+#include <rte_prefetch.h>
 #include <rte_vhost.h>
 
 #include "tests/dpdk/peer.h"
 
 #define BIT(n) (1ull << (n))
-#define RING PEER_NUM_MAX
 #define HDR 12u /* bytes before a frame, of VIRTIO_F_VERSION_1 */
-#define IN_FLIGHT 192u /* frames per port */
+/* Where in a buffer a frame begins, as in mbufs: at a cache line, its header before it. */
+#define FRAME_AT 64u
 /*
  * Bytes of a buffer: an odd number of cache lines, as in a pool of mbufs. At
  * multiples of 2048 all buffers would compete for a few sets of each cache, and
@@ -28,7 +37,9 @@ _Static_assert(BUFFER <= PEER_BUFFER, "they lie where the front end's do");
 /* One ring, and what its driver knows. */
 struct lean_ring {
 	struct model_driver *d; /* for where its parts are */
-	u64 buffers; /* guest address of entry 0's; BUFFER bytes each */
+	u64 buffers; /* guest address of entry 0's header; BUFFER bytes each */
+	u8 *frames; /* where its frame is here */
+	u16 num; /* entries, a power of two */
 	u32 len; /* bytes of each that are the device's */
 	u16 write; /* VRING_DESC_F_WRITE: the device writes */
 	bool in_order;
@@ -45,7 +56,6 @@ struct lean_port {
 };
 
 struct lean {
-	unsigned int ports;
 	struct lean_port port[LOAD_PORTS];
 };
 
@@ -59,7 +69,7 @@ static void split_post(struct lean_ring *r, unsigned int n)
 	unsigned int i;
 
 	for (i = 0; i < n; i++) {
-		u16 at = (u16)(r->avail + i) % RING;
+		u16 at = (u16)(r->avail + i) & (r->num - 1);
 
 		desc[at].addr = cpu_to_le64(r->buffers + at * (u64)BUFFER);
 		desc[at].len = cpu_to_le32(r->len);
@@ -79,7 +89,7 @@ static unsigned int split_done(struct lean_ring *r, unsigned int most)
 
 	/* What is written is read, as a driver needs the lengths. */
 	for (i = 0; r->write && i < n; i++) {
-		u16 at = (u16)(r->used + i) % RING;
+		u16 at = (u16)(r->used + i) & (r->num - 1);
 		const __le32 *elem = (const __le32 *)(used + 4 + 8 * at);
 
 		if (unlikely(le32_to_cpu(READ_ONCE(elem[0])) != at))
@@ -92,9 +102,9 @@ static unsigned int split_done(struct lean_ring *r, unsigned int most)
 /* --- packed --------------------------------------------------------------------- */
 
 /* The value of a wrap counter after @entries of them. */
-static bool wrap_of(u16 entries)
+static bool wrap_of(const struct lean_ring *r, u16 entries)
 {
-	return !(entries / RING % 2);
+	return !(entries & r->num);
 }
 
 static void packed_post(struct lean_ring *r, unsigned int n)
@@ -103,8 +113,8 @@ static void packed_post(struct lean_ring *r, unsigned int n)
 	unsigned int i;
 
 	for (i = 0; i < n; i++, r->avail++) {
-		u16 at = r->avail % RING;
-		u16 flags = wrap_of(r->avail) ? VIOLA_PACKED_AVAIL : VIOLA_PACKED_USED;
+		u16 at = r->avail & (r->num - 1);
+		u16 flags = wrap_of(r, r->avail) ? VIOLA_PACKED_AVAIL : VIOLA_PACKED_USED;
 
 		desc[at].addr = cpu_to_le64(r->buffers + at * (u64)BUFFER);
 		desc[at].len = cpu_to_le32(r->len);
@@ -119,15 +129,15 @@ static unsigned int packed_done(struct lean_ring *r, unsigned int most)
 	unsigned int n = 0;
 
 	while (n < most && r->used != r->avail) {
-		u16 at = r->used % RING, run = 1;
+		u16 at = r->used & (r->num - 1), run = 1;
 		u16 flags = le16_to_cpu(viola_load_acquire(&desc[at].flags));
-		bool wrap = wrap_of(r->used);
+		bool wrap = wrap_of(r, r->used);
 
 		if (!!(flags & VIOLA_PACKED_AVAIL) != wrap || !!(flags & VIOLA_PACKED_USED) != wrap)
 			break;
 		/* 2.8.12: one entry may speak for all up to the one that it names. */
 		if (r->in_order && !r->write)
-			run = (u16)(le16_to_cpu(READ_ONCE(desc[at].id)) - at) % RING + 1;
+			run = (u16)(le16_to_cpu(READ_ONCE(desc[at].id)) - at) % r->num + 1;
 		r->used = (u16)(r->used + run);
 		n += run;
 	}
@@ -136,113 +146,155 @@ static unsigned int packed_done(struct lean_ring *r, unsigned int most)
 
 /* --- a port ----------------------------------------------------------------------- */
 
-/* Takes what arrived, up to a burst, and gives the buffers back to the ring. */
-static unsigned int port_take(struct lean_port *p)
+/* The frame in the buffer of entry number @entry. */
+static u8 *ring_frame(const struct lean_ring *r, u16 entry)
 {
-	unsigned int n = p->done(&p->rx, LOAD_BURST);
+	return r->frames + (entry & (r->num - 1)) * (size_t)BUFFER;
+}
 
-	if (n)
-		p->post(&p->rx, n);
+/*
+ * Takes what arrived, up to a burst. Buffers go back to the ring by bursts, as from
+ * other drivers: one by one they would write to the lines that the device is at.
+ */
+static unsigned int port_take(struct lean_port *p, struct load_stamp *stamp)
+{
+	struct lean_ring *r = &p->rx;
+	u16 first = r->used;
+	unsigned int n = p->done(r, LOAD_BURST), i, free;
+
+	for (i = 0; stamp && i < n; i++)
+		rte_prefetch0(ring_frame(r, (u16)(first + i)) + LOAD_MARK_AT);
+	for (i = 0; stamp && i < n; i++)
+		stamp_read(ring_frame(r, (u16)(first + i)), &stamp[i]);
+	free = r->num - (u16)(r->avail - r->used);
+	if (n && free >= LOAD_BURST)
+		p->post(r, free);
 	return n;
+}
+
+/*
+ * How many of @n frames there is room for, LOAD_BURST at most. It is looked for when it
+ * is needed, and no more of it, as drivers do: all that came back of a packed ring is
+ * a cache miss for every four entries.
+ */
+static unsigned int port_room(struct lean_port *p, unsigned int n)
+{
+	struct lean_ring *r = &p->tx;
+
+	if ((u32)r->num - (u16)(r->avail - r->used) < n)
+		p->done(r, LOAD_BURST);
+	return RTE_MIN(n, (u32)r->num - (u16)(r->avail - r->used));
 }
 
 /* Takes what arrived, and sends as much. */
 static unsigned int port_turn(struct lean_port *p)
 {
 	struct lean_port *to = p->next;
-	unsigned int n = port_take(p), room, send;
+	unsigned int n = port_take(p, NULL), send;
 
 	to->owed += n;
-	send = RTE_MIN(to->owed, (unsigned int)LOAD_BURST);
-	room = RING - (u16)(to->tx.avail - to->tx.used);
-	/* Looked for when it is needed, as drivers do. */
-	if (room < send) {
-		to->done(&to->tx, RING);
-		room = RING - (u16)(to->tx.avail - to->tx.used);
-		send = RTE_MIN(send, room);
-	}
+	send = port_room(to, RTE_MIN(to->owed, (unsigned int)LOAD_BURST));
 	if (send)
 		to->post(&to->tx, send);
 	to->owed -= send;
 	return n;
 }
 
+static void ring_init(struct lean_port *p, struct lean_ring *r, unsigned int queue, u32 len,
+		      u16 write)
+{
+	struct peer_queue *q = &p->peer.queue[queue];
+
+	*r = (struct lean_ring){
+		.d = &q->d,
+		.buffers = q->buffers + FRAME_AT - HDR,
+		.frames = (u8 *)peer_at(&p->peer, q->buffers) + FRAME_AT,
+		.num = (u16)p->peer.num,
+		.len = len,
+		.write = write,
+		.in_order = q->d.in_order,
+	};
+	model_driver_no_call(&q->d);
+}
+
 static bool port_start(struct lean_port *p, const struct load *load, const char *socket,
 		       unsigned int index)
 {
 	bool packed = strstr(load->devargs, "packed_vq=1");
-	bool in_order = strstr(load->devargs, "in_order=1");
 	u64 features = BIT(VIRTIO_F_VERSION_1) | BIT(VHOST_USER_F_PROTOCOL_FEATURES);
-	struct peer_queue *q;
-	unsigned int i;
+	u16 i;
 
 	if (packed)
 		features |= BIT(VIRTIO_F_RING_PACKED);
-	if (in_order)
+	if (strstr(load->devargs, "in_order=1"))
 		features |= BIT(VIRTIO_F_IN_ORDER);
 	peer_huge = load->huge;
-	peer_init(&p->peer, socket, features, 1, RING);
-	q = p->peer.queue;
-	p->rx = (struct lean_ring){ &q[0].d, q[0].buffers, BUFFER, VRING_DESC_F_WRITE,
-				    in_order };
-	p->tx = (struct lean_ring){ &q[1].d, q[1].buffers, HDR + load->len, 0, in_order };
+	peer_init(&p->peer, socket, features, 1, load->ring_size);
+	ring_init(p, &p->rx, 0, BUFFER - FRAME_AT + HDR, VRING_DESC_F_WRITE);
+	ring_init(p, &p->tx, 1, HDR + load->len, 0);
 	p->post = packed ? packed_post : split_post;
 	p->done = packed ? packed_done : split_done;
-	for (i = 0; i < RING; i++)
-		frame_write((uint8_t *)peer_at(&p->peer, p->tx.buffers + i * BUFFER) + HDR,
-			    load->len, index, 0);
-	model_driver_no_call(&q[0].d);
-	model_driver_no_call(&q[1].d);
+	for (i = 0; i < p->tx.num; i++)
+		frame_write(ring_frame(&p->tx, i), load->len, index, 0);
 	if (!peer_start(&p->peer, BIT(PROTOCOL_REPLY_ACK), PATIENCE_MS)) {
 		fprintf(stderr, "load: %s: no session; see what the back end says\n", socket);
 		return false;
 	}
-	p->post(&p->rx, RING);
+	p->post(&p->rx, p->rx.num);
 	return true;
-}
-
-struct lean *lean_start(const struct load *load, const struct contender *c)
-{
-	struct lean *lean = calloc(1, sizeof(*lean));
-	unsigned int i;
-
-	for (i = 0; lean && i < c->ports; i++) {
-		lean->port[i].next = &lean->port[c->ports - 1 - i];
-		lean->ports++;
-		if (!port_start(&lean->port[i], load, c->socket[i], i)) {
-			lean_stop(lean);
-			return NULL;
-		}
-	}
-	return lean;
-}
-
-void lean_stop(struct lean *lean)
-{
-	unsigned int i;
-
-	for (i = 0; i < lean->ports; i++)
-		peer_free(&lean->port[i].peer);
-	free(lean);
 }
 
 /* --- a contender -------------------------------------------------------------------- */
 
-void lean_run(struct load *load, struct contender *c, uint64_t cycles, struct load_sample *s)
+static void lean_stop(struct load *load, struct contender *c)
 {
-	struct lean *lean = c->lean;
+	unsigned int i;
+
+	for (i = 0; i < c->queues; i++)
+		peer_free(&c->lean->port[i].peer);
+	free(c->lean);
+	c->lean = NULL;
+}
+
+static bool lean_start(struct load *load, unsigned int index, uint16_t first)
+{
+	struct contender *c = &load->contender[index];
+	unsigned int i;
+
+	snprintf(c->rx_path, LOAD_PATH, "lean driver");
+	snprintf(c->tx_path, LOAD_PATH, "%s", load->devargs);
+	if (load->ring_size > PEER_NUM_MAX || (load->ring_size & (load->ring_size - 1))) {
+		fprintf(stderr, "load: the lean driver has rings of a power of two up to %u\n",
+			PEER_NUM_MAX);
+		return false;
+	}
+	c->lean = calloc(1, sizeof(*c->lean));
+	for (i = 0; c->lean && i < c->ports; i++) {
+		c->lean->port[i].next = &c->lean->port[c->ports - 1 - i];
+		c->queues++;
+		if (!port_start(&c->lean->port[i], load, c->socket[i], i)) {
+			lean_stop(load, c);
+			return false;
+		}
+	}
+	return c->lean;
+}
+
+static void lean_run(struct load *load, struct contender *c, uint64_t cycles,
+		     struct load_sample *s)
+{
 	uint64_t begin, now;
 	unsigned int i, n;
 
 	if (!c->in_flight) {
-		for (i = 0; i < lean->ports; i++)
-			lean->port[i].owed = IN_FLIGHT;
-		c->in_flight = lean->ports * IN_FLIGHT;
+		for (i = 0; i < c->queues; i++)
+			c->lean->port[i].owed = load->in_flight;
+		c->in_flight = c->queues * load->in_flight;
 	}
 	begin = rte_rdtsc();
 	do {
-		for (i = 0; i < lean->ports; i++) {
-			n = port_turn(&lean->port[i]);
+		for (i = 0; i < c->queues; i++) {
+			n = port_turn(&c->lean->port[i]);
 			s->polls++;
 			s->idle += !n;
 			s->received += n;
@@ -253,19 +305,38 @@ void lean_run(struct load *load, struct contender *c, uint64_t cycles, struct lo
 	s->cycles += now - begin;
 }
 
-uint64_t lean_drain(struct load *load, struct contender *c, unsigned int quiet_us)
+static unsigned int lean_send(struct load *load, struct contender *c, unsigned int queue,
+			      unsigned int n, const struct load_stamp *stamp)
+{
+	struct lean_port *p = &c->lean->port[queue];
+	unsigned int i;
+
+	n = port_room(p, n);
+	for (i = 0; stamp && i < n; i++)
+		stamp_write(ring_frame(&p->tx, (u16)(p->tx.avail + i)), &stamp[i]);
+	if (n)
+		p->post(&p->tx, n);
+	return n;
+}
+
+static unsigned int lean_receive(struct load *load, struct contender *c, unsigned int queue,
+				 struct load_stamp *stamp)
+{
+	return port_take(&c->lean->port[queue], stamp);
+}
+
+static uint64_t lean_drain(struct load *load, struct contender *c, unsigned int quiet_us)
 {
 	uint64_t quiet = load->hz * quiet_us / 1000000, last = rte_rdtsc(), count = 0;
-	struct lean *lean = c->lean;
 	unsigned int i, n;
 
-	for (i = 0; i < lean->ports; i++) {
-		count += lean->port[i].owed;
-		lean->port[i].owed = 0;
+	for (i = 0; i < c->queues; i++) {
+		count += c->lean->port[i].owed;
+		c->lean->port[i].owed = 0;
 	}
 	while (rte_rdtsc() - last < quiet) {
-		for (i = 0; i < lean->ports; i++) {
-			n = port_take(&lean->port[i]);
+		for (i = 0; i < c->queues; i++) {
+			n = port_take(&c->lean->port[i], NULL);
 			if (!n)
 				continue;
 			count += n;
@@ -276,23 +347,28 @@ uint64_t lean_drain(struct load *load, struct contender *c, unsigned int quiet_u
 	return count;
 }
 
-bool lean_prime(struct load *load, struct contender *c, unsigned int ms)
+static bool lean_prime(struct load *load, struct contender *c, unsigned int ms)
 {
 	uint64_t end = rte_rdtsc() + load->hz / 1000 * ms;
-	struct lean *lean = c->lean;
 	unsigned int i = 0;
 
-	while (i < lean->ports && rte_rdtsc() < end) {
-		struct lean_port *p = &lean->port[i];
-
-		p->done(&p->tx, RING);
-		if ((u16)(p->tx.avail - p->tx.used) < RING)
-			p->post(&p->tx, 1);
+	while (i < c->queues && rte_rdtsc() < end) {
+		lean_send(load, c, i, 1, NULL);
 		/* Others need the CPU, to make ready what is waited for. */
 		usleep(5000);
 		if (lean_drain(load, c, 100))
 			i++;
 	}
 	lean_drain(load, c, 5000);
-	return i == lean->ports;
+	return i == c->queues;
 }
+
+const struct load_driver lean_driver = {
+	.start = lean_start,
+	.stop = lean_stop,
+	.run = lean_run,
+	.prime = lean_prime,
+	.drain = lean_drain,
+	.send = lean_send,
+	.receive = lean_receive,
+};

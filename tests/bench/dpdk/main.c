@@ -8,6 +8,7 @@
 
 #include <getopt.h>
 #include <inttypes.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,10 +17,11 @@
 
 static const char help[] =
 	"Usage: viola-test-load --cpu N --contender NAME,SOCKET[,SOCKET] ... [OPTION...]\n"
+	"       viola-test-load --cpu N --away MS\n"
 	"  --cpu N          where it runs, and nothing else should\n"
 	"  --contender ...  a back end, with a port or two\n"
 	"  --devargs ARGS   of virtio_user, for the kind of ring (default mrg_rxbuf=0)\n"
-	"  --lean           a driver of our own that does less; series loop only\n"
+	"  --lean           a driver of our own that does less; one queue pair, loops only\n"
 	"  --size BYTES     of a frame, with FCS: 64 (default) to 1518\n"
 	"  --queues N       queue pairs of a port (default 1)\n"
 	"  --ring-size N    descriptors of a ring (default 1024)\n"
@@ -27,12 +29,13 @@ static const char help[] =
 	"  --touch          closed loop: swap addresses of each frame, and send it back\n"
 	"  --server         listen at the sockets; back ends connect\n"
 	"  --no-huge        ordinary pages\n"
+	"  --away MS        instead of a load: how often somebody else had that CPU\n"
 	"Commands; K is a contender's number from 0, MS milliseconds:\n"
 	"  pid K PID TID        of the back end and its thread that polls, so that it can be stopped\n"
 	"  select K | release   let it alone run | all\n"
 	"  series loop|send|receive MS WARM_MS SAMPLES K...   by turns, in random order\n"
 	"  search K LOSS_RATIO LEAST MOST MS    highest rate between without more loss\n"
-	"  latency K RATE WINDOWS MS            open loop\n"
+	"  latency K RATE WINDOWS US            open loop\n"
 	"  watch K RATE MS                      open loop, contents checked, gaps told\n"
 	"  prime K MS           single frames until each queue has got one back\n"
 	"  drain K                              how many frames were under way\n"
@@ -117,10 +120,15 @@ static void sample_print(unsigned int k, const struct load *load, const struct l
 
 static bool do_series(struct load *load, char *line)
 {
-	static const struct {
+	const struct load_driver *driver = load->driver;
+	const struct {
 		const char *name;
-		load_fn *run;
-	} kinds[] = { { "loop", loop_run }, { "send", send_run }, { "receive", receive_run } };
+		load_fn *run; /* NULL: the driver cannot */
+	} kinds[] = {
+		{ "loop", driver->run },
+		{ "send", driver->send_only },
+		{ "receive", driver->receive_only },
+	};
 	unsigned int ms, warm_ms, samples, order[LOAD_CONTENDERS], count = 0, i, k, swap;
 	char *kind = strsep(&line, " ");
 	load_fn *run = NULL;
@@ -129,7 +137,7 @@ static bool do_series(struct load *load, char *line)
 	for (i = 0; kind && i < RTE_DIM(kinds); i++)
 		if (!strcmp(kind, kinds[i].name))
 			run = kinds[i].run;
-	if (!run || (load->lean && run != loop_run) || !next_number(&line, MS_MOST, &ms) ||
+	if (!run || !next_number(&line, MS_MOST, &ms) ||
 	    !next_number(&line, MS_MOST, &warm_ms) || !next_number(&line, 1000000, &samples))
 		return false;
 	while (line && count < LOAD_CONTENDERS)
@@ -179,13 +187,14 @@ static bool do_search(struct load *load, char *line)
 static bool do_latency(struct load *load, char *line)
 {
 	struct contender *c;
-	unsigned int windows, ms;
+	unsigned int windows, us;
 	double rate;
 
 	if (!next_contender(load, &line, &c) || !next_double(&line, &rate) || rate <= 0 ||
-	    !next_number(&line, 1000000, &windows) || !next_number(&line, MS_MOST, &ms))
+	    !next_number(&line, 1000000, &windows) || !windows ||
+	    !next_number(&line, 1000000, &us) || !us)
 		return false;
-	pace_latency(load, c, rate, windows, ms);
+	pace_latency(load, c, rate, windows, us);
 	return true;
 }
 
@@ -195,8 +204,9 @@ static bool do_watch(struct load *load, char *line)
 	unsigned int ms;
 	double rate;
 
-	if (!next_contender(load, &line, &c) || !next_double(&line, &rate) ||
-	    !next_number(&line, MS_MOST, &ms))
+	/* Its rings are made for a back end that goes and comes back. */
+	if (load->driver != &user_driver || !next_contender(load, &line, &c) ||
+	    !next_double(&line, &rate) || !next_number(&line, MS_MOST, &ms))
 		return false;
 	watch_run(load, c, rate, ms);
 	return true;
@@ -209,7 +219,7 @@ static bool do_prime(struct load *load, char *line)
 
 	if (!next_contender(load, &line, &c) || !next_number(&line, MS_MOST, &ms))
 		return false;
-	printf("{\"back\":%s}\n", loop_prime(load, c, ms) ? "true" : "false");
+	printf("{\"back\":%s}\n", load->driver->prime(load, c, ms) ? "true" : "false");
 	return true;
 }
 
@@ -222,24 +232,17 @@ static bool do_drain(struct load *load, char *line)
 		return false;
 	under_way = c->in_flight;
 	printf("{\"sent\":%u,", under_way);
-	printf("\"arrived\":%" PRIu64 "}\n", frames_drain(load, c, 20000));
+	printf("\"arrived\":%" PRIu64 "}\n", load->driver->drain(load, c, 20000));
 	return true;
 }
 
 static const struct {
 	const char *name;
 	bool (*run)(struct load *load, char *line);
-	bool lean; /* the lean driver can do it, too */
 } commands[] = {
-	{ "pid", do_pid, true },
-	{ "select", do_select, true },
-	{ "release", do_release, true },
-	{ "series", do_series, true },
-	{ "search", do_search, false },
-	{ "latency", do_latency, false },
-	{ "watch", do_watch, false },
-	{ "prime", do_prime, true },
-	{ "drain", do_drain, true },
+	{ "pid", do_pid }, { "select", do_select }, { "release", do_release },
+	{ "series", do_series }, { "search", do_search }, { "latency", do_latency },
+	{ "watch", do_watch }, { "prime", do_prime }, { "drain", do_drain },
 };
 
 /* False: it is to end. */
@@ -252,8 +255,7 @@ static bool command_run(struct load *load, char *line)
 		return false;
 	for (i = 0; i < RTE_DIM(commands); i++)
 		if (!strcmp(name, commands[i].name))
-			return ((!load->lean || commands[i].lean) && commands[i].run(load, line)) ||
-			       answer_error("wrong arguments");
+			return commands[i].run(load, line) || answer_error("wrong arguments");
 	return answer_error("unknown command");
 }
 
@@ -301,14 +303,15 @@ int main(int argc, char **argv)
 		{ "server", no_argument, NULL, 'S' },
 		{ "lean", no_argument, NULL, 'l' },
 		{ "no-huge", no_argument, NULL, 'n' },
+		{ "away", required_argument, NULL, 'a' },
 		{ "help", no_argument, NULL, 'h' },
 		{},
 	};
 	static struct load load = {
 		.devargs = "mrg_rxbuf=0", .huge = true, .queues = 1, .ring_size = 1024,
-		.in_flight = 512,
+		.in_flight = 512, .driver = &user_driver,
 	};
-	unsigned int size = 64, i;
+	unsigned int size = 64, away_ms = 0, cpu_number, i;
 	const char *cpu = NULL;
 	static char line[512];
 	int opt;
@@ -343,10 +346,13 @@ int main(int argc, char **argv)
 			load.server = true;
 			break;
 		case 'l':
-			load.lean = true;
+			load.driver = &lean_driver;
 			break;
 		case 'n':
 			load.huge = false;
+			break;
+		case 'a':
+			number_option(1, MS_MOST, &away_ms);
 			break;
 		case 'h':
 			fputs(help, stdout);
@@ -355,9 +361,15 @@ int main(int argc, char **argv)
 			usage();
 		}
 	}
-	if (!cpu || !load.contenders || optind < argc ||
-	    (load.lean && (load.queues > 1 || load.server || load.touch)))
+	if (!cpu || optind < argc || !load.contenders != !!away_ms ||
+	    (load.driver == &lean_driver && (load.queues > 1 || load.server || load.touch)))
 		usage();
+	if (away_ms) {
+		if (!number_parse(cpu, 0, CPU_SETSIZE - 1, &cpu_number))
+			usage();
+		away_run(cpu_number, away_ms);
+		return 0;
+	}
 	load.len = (uint16_t)(size - 4);
 	if (!load_start(&load, cpu))
 		return 1;

@@ -7,22 +7,22 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <rte_cycles.h>
-#include <rte_ethdev.h>
 #include <viola/hdr.h>
 
 #define STALL_US 100 /* away for so long, the generator itself was held up */
-#define LATE_US 20 /* the same where single microseconds are looked at */
+#define LATE_US 5 /* the same where single microseconds are looked at */
+#define LEAD_US 100 /* before a window: until load and caches are as they will be */
+#define TAIL_US 2000 /* behind a window: what has not come back then is lost */
 #define QUIET_US 2000 /* nothing arrived for so long: the rest is lost */
 #define REPEATS 3 /* trials that must show loss before a rate is given up */
 #define VOIDS 20 /* trials spoilt by the generator that are repeated */
 #define TRIALS 60 /* after so many the search ends where it is */
 #define VERIFY 5 /* trials of the rate that was found, of which most must be good */
 #define LEAST 1000 /* frames per second: less is none */
-#define STAMP 44 /* where in a frame the time is that it was due, 8 bytes */
-#define MARK 42 /* where in a frame latency's own are told from others, 2 bytes */
 
 struct trial {
 	uint64_t offered; /* frames whose time came */
@@ -33,28 +33,12 @@ struct trial {
 	uint64_t polls, idle;
 };
 
-/* Sends up to @n of the frames that are due. Returns how many were tried. */
-static unsigned int due_send(struct load *load, struct load_queue *q, uint64_t n)
-{
-	struct rte_mbuf *m[LOAD_BURST];
-	unsigned int count = (unsigned int)RTE_MIN(n, (uint64_t)LOAD_BURST), sent;
-
-	if (!frames_take(q, m, count, load->len))
-		return count;
-	sent = rte_eth_tx_burst(q->port, q->queue, m, (uint16_t)count);
-	/* The ring is full: the back end did not keep up, and these are lost. */
-	if (sent < count)
-		rte_mempool_put_bulk(q->frames, (void **)(m + sent), count - sent);
-	return count;
-}
-
 static void trial_run(struct load *load, struct contender *c, double rate, unsigned int ms,
 		      struct trial *t)
 {
 	uint64_t stall = load->hz * STALL_US / 1000000, length = load->hz * ms / 1000;
 	double per_cycle = rate / (double)load->hz;
 	uint64_t begin, now, last, tried = 0, due = 0;
-	struct rte_mbuf *m[LOAD_BURST];
 	unsigned int i, n, next = 0;
 
 	memset(t, 0, sizeof(*t));
@@ -67,22 +51,24 @@ static void trial_run(struct load *load, struct contender *c, double rate, unsig
 		}
 		due = (uint64_t)((double)(now - begin) * per_cycle);
 		if (tried < due) {
-			tried += due_send(load, &c->queue[next], due - tried);
+			/* The ring is full: the back end did not keep up, and some are lost. */
+			n = (unsigned int)RTE_MIN(due - tried, (uint64_t)LOAD_BURST);
+			load->driver->send(load, c, next, n, NULL);
+			tried += n;
 			next = next + 1 < c->queues ? next + 1 : 0;
 		}
 		for (i = 0; i < c->queues; i++) {
-			n = rte_eth_rx_burst(c->queue[i].port, c->queue[i].queue, m, LOAD_BURST);
+			n = load->driver->receive(load, c, i, NULL);
 			t->polls++;
 			t->idle += !n;
 			t->received += n;
-			rte_pktmbuf_free_bulk(m, n);
 		}
 	}
 	t->cycles = now - begin;
 	t->offered = due;
 	t->late = due > tried && (due - tried) * 100 > due ? due - tried : 0;
 	t->offered -= RTE_MIN(due - tried, t->offered);
-	t->received += frames_drain(load, c, QUIET_US);
+	t->received += load->driver->drain(load, c, QUIET_US);
 }
 
 struct search {
@@ -130,7 +116,7 @@ void pace_search(struct load *load, struct contender *c, double loss, double lea
 	unsigned int good = 0, i;
 	struct trial t;
 
-	frames_drain(load, c, QUIET_US);
+	load->driver->drain(load, c, QUIET_US);
 	/* What comes through at too high a rate says where to look. */
 	trial_run(load, c, most, trial_ms, &t);
 	rate = (double)t.received * (double)load->hz / (double)t.cycles;
@@ -164,113 +150,168 @@ void pace_search(struct load *load, struct contender *c, double loss, double lea
 
 /* --- latency ---------------------------------------------------------------- */
 
-static void stamped_send(struct load *load, struct load_queue *q, uint64_t first, uint64_t n,
-			 uint64_t begin, double cycles_each, uint64_t *sent)
-{
-	static const uint8_t mark[2] = { 0x56, 0x4c };
-	struct rte_mbuf *m[LOAD_BURST];
-	unsigned int count = (unsigned int)RTE_MIN(n, (uint64_t)LOAD_BURST), i, done;
+/* Frames of a window are those that are due in it, whenever they come back. */
+struct window {
+	uint64_t from, to;
+	uint64_t offered, received;
+	bool aside; /* the generator itself was away */
+	struct hdr total; /* since they were due */
+	struct hdr net; /* since they were sent: without the wait for the generator's turn */
+};
 
-	if (!frames_take(q, m, count, load->len))
+/* What is kept of a window, in nanoseconds. */
+struct window_record {
+	uint64_t count, p50, p90, p99, p999, max, net_p50, net_p99;
+	bool aside;
+};
+
+/* Frames that are sent when they are due, and taken when they arrive. */
+struct flow {
+	struct load *load;
+	struct contender *c;
+	double cycles_each, ns_each; /* cycles of a frame, nanoseconds of a cycle */
+	uint64_t begin, number; /* frame number n is due n + 1 times cycles_each after begin */
+	unsigned int next; /* queue to send through */
+	uint64_t polls, idle;
+};
+
+static uint64_t flow_due(const struct flow *f, uint64_t number)
+{
+	return f->begin + (uint64_t)((double)(number + 1) * f->cycles_each);
+}
+
+static bool window_has(const struct window *w, uint64_t due)
+{
+	return due >= w->from && due < w->to;
+}
+
+static void flow_send(struct flow *f, struct window *w, uint64_t now)
+{
+	uint64_t due = (uint64_t)((double)(now - f->begin) / f->cycles_each);
+	struct load_stamp stamp[LOAD_BURST];
+	unsigned int n, i;
+
+	if (f->number >= due)
 		return;
-	for (i = 0; i < count; i++) {
-		/* When it was due, not when it was sent: nothing is omitted. */
-		uint64_t due = begin + (uint64_t)((double)(first + i + 1) * cycles_each);
-
-		memcpy(rte_pktmbuf_mtod_offset(m[i], void *, MARK), mark, sizeof(mark));
-		memcpy(rte_pktmbuf_mtod_offset(m[i], void *, STAMP), &due, sizeof(due));
-	}
-	done = rte_eth_tx_burst(q->port, q->queue, m, (uint16_t)count);
-	if (done < count)
-		rte_mempool_put_bulk(q->frames, (void **)(m + done), count - done);
-	*sent += done;
-}
-
-static uint64_t stamped_receive(struct load *load, struct load_queue *q, uint64_t begin,
-				struct hdr *window, double ns_each, uint64_t *idle)
-{
-	struct rte_mbuf *m[LOAD_BURST];
-	unsigned int n = rte_eth_rx_burst(q->port, q->queue, m, LOAD_BURST), i;
-	uint64_t now = rte_rdtsc(), due;
-
-	*idle += !n;
-	for (i = 0; i < n; i++)
-		rte_prefetch0(rte_pktmbuf_mtod_offset(m[i], void *, MARK));
+	n = (unsigned int)RTE_MIN(due - f->number, (uint64_t)LOAD_BURST);
 	for (i = 0; i < n; i++) {
-		const uint8_t *p = rte_pktmbuf_mtod_offset(m[i], const uint8_t *, MARK);
-
-		memcpy(&due, p + STAMP - MARK, sizeof(due));
-		if (p[0] == 0x56 && p[1] == 0x4c && due >= begin && due <= now)
-			hdr_record(window, (uint64_t)((double)(now - due) * ns_each));
+		/* Both, so that a wait for the generator's turn is not omitted, but told. */
+		stamp[i].due = flow_due(f, f->number + i);
+		stamp[i].sent = now;
+		w->offered += window_has(w, stamp[i].due);
 	}
-	rte_pktmbuf_free_bulk(m, n);
-	return n;
+	f->load->driver->send(f->load, f->c, f->next, n, stamp);
+	f->number += n;
+	f->next = f->next + 1 < f->c->queues ? f->next + 1 : 0;
 }
 
-static void window_print(const struct hdr *h, bool aside)
+static void flow_receive(struct flow *f, struct window *w, unsigned int queue)
+{
+	struct load_stamp stamp[LOAD_BURST];
+	unsigned int n = f->load->driver->receive(f->load, f->c, queue, stamp), i;
+	uint64_t now = rte_rdtsc();
+
+	f->polls++;
+	f->idle += !n;
+	for (i = 0; i < n; i++) {
+		if (!window_has(w, stamp[i].due) || stamp[i].sent > now)
+			continue;
+		hdr_record(&w->total, (uint64_t)((double)(now - stamp[i].due) * f->ns_each));
+		hdr_record(&w->net, (uint64_t)((double)(now - stamp[i].sent) * f->ns_each));
+		w->received++;
+	}
+}
+
+/* One window, with a lead before it and a tail behind it in which the flow goes on. */
+static void window_run(struct flow *f, struct window *w, unsigned int window_us)
+{
+	uint64_t us = f->load->hz / 1000000, lead = us * LEAD_US, now, last;
+	unsigned int i;
+
+	hdr_reset(&w->total);
+	hdr_reset(&w->net);
+	w->offered = 0;
+	w->received = 0;
+	w->aside = false;
+	/* The last window's accounts are made: the time they took is no frame's delay. */
+	f->begin = rte_rdtsc();
+	f->number = 0;
+	w->from = f->begin + lead;
+	w->to = w->from + us * window_us;
+	for (last = f->begin; (now = rte_rdtsc()) < w->to + us * TAIL_US; last = now) {
+		/* What it catches up with after having been away is not the back end's. */
+		w->aside |= now > w->from - lead / 2 && now - last > us * LATE_US;
+		flow_send(f, w, now);
+		for (i = 0; i < f->c->queues; i++)
+			flow_receive(f, w, i);
+		if (flow_due(f, f->number) >= w->to && w->received >= w->offered)
+			break;
+	}
+}
+
+static struct window_record window_sum(const struct window *w)
+{
+	return (struct window_record){
+		.count = w->total.total,
+		.p50 = hdr_quantile(&w->total, 0.5),
+		.p90 = hdr_quantile(&w->total, 0.9),
+		.p99 = hdr_quantile(&w->total, 0.99),
+		.p999 = hdr_quantile(&w->total, 0.999),
+		.max = w->total.max,
+		.net_p50 = hdr_quantile(&w->net, 0.5),
+		.net_p99 = hdr_quantile(&w->net, 0.99),
+		.aside = w->aside,
+	};
+}
+
+static void record_print(const struct window_record *r)
 {
 	printf("{\"count\":%" PRIu64 ",\"p50\":%" PRIu64 ",\"p90\":%" PRIu64 ",\"p99\":%" PRIu64
-	       ",\"p999\":%" PRIu64 ",\"max\":%" PRIu64 ",\"aside\":%s}", h->total,
-	       hdr_quantile(h, 0.5), hdr_quantile(h, 0.9), hdr_quantile(h, 0.99),
-	       hdr_quantile(h, 0.999), h->max, aside ? "true" : "false");
+	       ",\"p999\":%" PRIu64 ",\"max\":%" PRIu64 ",\"net_p50\":%" PRIu64
+	       ",\"net_p99\":%" PRIu64 ",\"aside\":%s}", r->count, r->p50, r->p90, r->p99, r->p999,
+	       r->max, r->net_p50, r->net_p99, r->aside ? "true" : "false");
 }
 
 void pace_latency(struct load *load, struct contender *c, double rate, unsigned int windows,
-		  unsigned int window_ms)
+		  unsigned int window_us)
 {
-	static struct hdr window, all, kept;
-	uint64_t stall = load->hz * LATE_US / 1000000, length = load->hz * window_ms / 1000;
-	double cycles_each = (double)load->hz / rate, ns_each = 1e9 / (double)load->hz;
-	uint64_t begin, end, now, last, due, number = 0, sent = 0, received = 0, idle = 0;
-	uint64_t polls = 0, calm_from;
-	unsigned int next = 0, i, w;
-	bool aside;
+	struct flow f = {
+		.load = load,
+		.c = c,
+		.cycles_each = (double)load->hz / rate,
+		.ns_each = 1e9 / (double)load->hz,
+	};
+	struct window_record *records = calloc(windows, sizeof(*records)), sum;
+	static struct window w, all;
+	unsigned int i;
 
-	hdr_reset(&all);
-	hdr_reset(&kept);
-	frames_drain(load, c, QUIET_US);
-	begin = rte_rdtsc();
-	last = begin;
-	calm_from = begin;
-	printf("{\"rate\":%.0f,\"windows\":[", rate);
-	/* The first is for warming up and is not told. */
-	for (w = 0, end = begin; w <= windows; w++) {
-		end += length;
-		hdr_reset(&window);
-		aside = false;
-		for (; (now = rte_rdtsc()) < end; last = now) {
-			/* After a stall of its own the generator catches up: not the back end's. */
-			if (unlikely(now - last > stall))
-				calm_from = now + 10 * (now - last) + 10 * stall;
-			aside |= now < calm_from;
-			due = (uint64_t)((double)(now - begin) / cycles_each);
-			if (number < due) {
-				uint64_t n = RTE_MIN(due - number, (uint64_t)LOAD_BURST);
-
-				stamped_send(load, &c->queue[next], number, n, begin, cycles_each,
-					     &sent);
-				number += n;
-				next = next + 1 < c->queues ? next + 1 : 0;
-			}
-			for (i = 0; i < c->queues; i++, polls++)
-				received += stamped_receive(load, &c->queue[i], begin, &window,
-							    ns_each, &idle);
-		}
-		/* A window that one more hiccup swallowed whole has its end here. */
-		aside |= now < calm_from || now - last > stall;
-		if (w) {
-			printf("%s", w > 1 ? "," : "");
-			window_print(&window, aside);
-			hdr_merge(&all, &window);
-			if (!aside)
-				hdr_merge(&kept, &window);
-		}
+	if (!records) {
+		puts("{\"error\":\"no memory for so many windows\"}");
+		return;
 	}
-	received += frames_drain(load, c, QUIET_US);
+	hdr_reset(&all.total);
+	hdr_reset(&all.net);
+	all.offered = 0;
+	load->driver->drain(load, c, QUIET_US);
+	/* The first is for warming up and is not told. */
+	window_run(&f, &w, window_us);
+	for (i = 0; i < windows; i++) {
+		window_run(&f, &w, window_us);
+		records[i] = window_sum(&w);
+		hdr_merge(&all.total, &w.total);
+		hdr_merge(&all.net, &w.net);
+		all.offered += w.offered;
+	}
+	load->driver->drain(load, c, QUIET_US);
+	printf("{\"rate\":%.0f,\"windows\":[", rate);
+	for (i = 0; i < windows; i++) {
+		printf("%s", i ? "," : "");
+		record_print(&records[i]);
+	}
 	printf("],\"all\":");
-	window_print(&all, false);
-	printf(",\"kept\":");
-	window_print(&kept, false);
-	printf(",\"offered\":%" PRIu64 ",\"sent\":%" PRIu64 ",\"received\":%" PRIu64
-	       ",\"idle\":%.4f}\n", number, sent, received, (double)idle / (double)polls);
+	sum = window_sum(&all);
+	record_print(&sum);
+	printf(",\"offered\":%" PRIu64 ",\"received\":%" PRIu64 ",\"idle\":%.4f}\n", all.offered,
+	       all.total.total, (double)f.idle / (double)f.polls);
+	free(records);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-#include "tests/bench/dpdk/lean.h"
+#include "tests/bench/dpdk/load.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -71,17 +71,11 @@ static struct rte_mempool *pool_make(const char *kind, unsigned int a, unsigned 
 				       SOCKET_ID_ANY);
 }
 
-static bool contender_start(struct load *load, unsigned int index, uint16_t first)
+bool user_start(struct load *load, unsigned int index, uint16_t first)
 {
 	struct contender *c = &load->contender[index];
 	unsigned int p, q;
 
-	if (load->lean) {
-		snprintf(c->rx_path, LOAD_PATH, "lean driver");
-		snprintf(c->tx_path, LOAD_PATH, "%s", load->devargs);
-		c->lean = lean_start(load, c);
-		return c->lean;
-	}
 	c->queues = c->ports * load->queues;
 	c->received = pool_make("received", index, 0,
 				c->queues * (2 * load->ring_size + CACHE * 2));
@@ -109,6 +103,18 @@ static bool contender_start(struct load *load, unsigned int index, uint16_t firs
 	return true;
 }
 
+void user_stop(struct load *load, struct contender *c)
+{
+	unsigned int p;
+
+	for (p = 0; p < c->ports; p++) {
+		uint16_t port = c->queue[p * load->queues].port;
+
+		rte_eth_dev_stop(port);
+		rte_eth_dev_close(port);
+	}
+}
+
 bool load_start(struct load *load, const char *cpu)
 {
 	static char vdev[LOAD_CONTENDERS * LOAD_PORTS][256];
@@ -131,7 +137,7 @@ bool load_start(struct load *load, const char *cpu)
 		args[n++] = "--no-huge";
 		args[n++] = "--no-shconf";
 	}
-	for (i = 0; i < load->contenders && !load->lean; i++) {
+	for (i = 0; i < load->contenders && load->driver == &user_driver; i++) {
 		for (p = 0; p < load->contender[i].ports; p++, ports++) {
 			snprintf(vdev[ports], sizeof(vdev[ports]),
 				 "net_virtio_user%u,mac=02:00:00:00:%02x:%02x,queue_size=%u,"
@@ -149,7 +155,7 @@ bool load_start(struct load *load, const char *cpu)
 		goto failed;
 	load->hz = rte_get_tsc_hz();
 	for (i = 0, ports = 0; i < load->contenders; ports += load->contender[i++].ports)
-		if (!contender_start(load, i, (uint16_t)ports))
+		if (!load->driver->start(load, i, (uint16_t)ports))
 			goto failed;
 	/* Until back ends have seen that all queues are on: what comes before is dropped. */
 	usleep(SETTLE_US);
@@ -164,19 +170,11 @@ failed:
 
 void load_stop(struct load *load)
 {
-	unsigned int i, p;
+	unsigned int i;
 
 	load_select(load, LOAD_CONTENDERS);
-	for (i = 0; i < load->contenders; i++) {
-		if (load->contender[i].lean)
-			lean_stop(load->contender[i].lean);
-		for (p = 0; p < load->contender[i].ports && !load->lean; p++) {
-			uint16_t port = load->contender[i].queue[p * load->queues].port;
-
-			rte_eth_dev_stop(port);
-			rte_eth_dev_close(port);
-		}
-	}
+	for (i = 0; i < load->contenders; i++)
+		load->driver->stop(load, &load->contender[i]);
 	rte_eal_cleanup();
 }
 

@@ -66,7 +66,7 @@ def latency_of(answers, share, common):
               # Of all frames, whatever the machine did meanwhile.
               "all_p99_ns": median([a["all"]["p99"] for a in answers
                                     if a["share"] == share and a["common"] == common])}
-    for p in ("p50", "p90", "p99", "p999", "max"):
+    for p in ("p50", "p90", "p99", "p999", "max", "net_p50", "net_p99"):
         result[p + "_ns"] = spread([w[p] for w in kept])
     return result
 
@@ -214,13 +214,13 @@ def write_case(case, out):
                 "  (not verified: %d)" % s["ndr_unverified"] if s["ndr_unverified"] else ""))
     for name, s in case["summary"].items():
         for entry in s["latency"]:
-            out.write("  %-15s %s at %s Mframe/s: p50 %s p90 %s p99 %s p99.9 %s us, %d of %d "
-                      "windows (all frames: p99 %.1f)%s\n" % (
+            out.write("  %-15s %s at %s Mframe/s: p50 %s p90 %s p99 %s p99.9 %s us (since sent: "
+                      "p50 %s p99 %s), %d of %d windows (all frames: p99 %.1f)%s\n" % (
                           name, "common rate" if entry["common"] else
                           "%2.0f %% of NDR " % (100 * entry["share"]),
                           mega(entry["rate"]).strip(),
                           *("%.1f" % (entry[p + "_ns"]["median"] / 1e3)
-                            for p in ("p50", "p90", "p99", "p999")),
+                            for p in ("p50", "p90", "p99", "p999", "net_p50", "net_p99")),
                           entry["windows"] - entry["aside"], entry["windows"],
                           entry["all_p99_ns"] / 1e3,
                           ", %d lost" % entry["lost"] if entry["lost"] else ""))
@@ -267,6 +267,11 @@ def write(results, out):
               "load average %.1f before, %.1f after; %d s\n" % (
                   m["ring_size"], m["in_flight"], m["sample_ms"], m["load_before"][0],
                   m["load_after"][0], results["seconds"]))
+    for a in m.get("away", ()):
+        out.write("CPU %d, left alone: taken away %.0f times a second, half of them for more than "
+                  "%.1f us, a tenth for more than %.1f; %.1f %% of the time\n" % (
+                      a["cpu"], a["per_second"], a["p50"] / 1e3, a["p90"] / 1e3,
+                      100 * a["share"]))
     for case in results["cases"]:
         write_case(case, out)
     if results.get("instructions"):

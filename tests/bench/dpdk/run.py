@@ -144,6 +144,20 @@ class Bench:
         self.backends = []
 
 
+def measure_away(bench):
+    """What the machine itself takes of both CPUs, before anything else wants them."""
+    def shield():
+        if bench.args.fifo:
+            os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(bench.args.fifo))
+    found = []
+    for cpu in (bench.cpu_back, bench.cpu_load):
+        command = [os.path.join(BIN, "viola-test-load"), "--cpu", str(cpu), "--away", "500"]
+        text = subprocess.run(command, preexec_fn=shield, stdout=subprocess.PIPE,
+                              check=True, text=True).stdout
+        found.append(json.loads(text))
+    return found
+
+
 def start_backends(bench, kind, queues, size):
     """[(contender, backend)]; OVS only where there is one, another viola-dpdk if wanted."""
     started = []
@@ -199,7 +213,7 @@ def measure_rates(bench, load, started, result):
                     continue
                 load.ask("select", k)
                 answer = load.measure("latency", k, int(rate), bench.args.latency_windows,
-                                      bench.args.latency_ms)
+                                      bench.args.latency_us)
                 answer["share"] = share
                 answer["common"] = of is not None
                 result[contender.name]["latency"].append(answer)
@@ -306,8 +320,8 @@ def options():
     p.add_argument("--searches", type=int, default=3 if not quick else 1)
     p.add_argument("--trial-ms", type=int, default=30)
     p.add_argument("--latency-rounds", type=int, default=3 if not quick else 2)
-    p.add_argument("--latency-windows", type=int, default=300, help="each round")
-    p.add_argument("--latency-ms", type=int, default=1, help="length of a window")
+    p.add_argument("--latency-windows", type=int, default=600, help="each round")
+    p.add_argument("--latency-us", type=int, default=100, help="length of a window")
     p.add_argument("--restarts", type=int, default=10 if not quick else 5)
     p.add_argument("--out", default=os.path.join(TOP, "build/bench"))
     p.add_argument("--fifo", type=int, default=0, metavar="PRIORITY",
@@ -332,7 +346,8 @@ def run(args, directory):
             raise Failed("viola-dpdk or dpdk-testpmd is missing; run tools/setup, then make")
     if Ovs.find() is None and not args.no_ovs:
         bench.say("no OVS-DPDK here (tools/setup brings it): it is left out")
-    results = {"schema": "viola-bench-dpdk/2", "machine": report.machine(bench), "cases": []}
+    results = {"schema": "viola-bench-dpdk/3", "machine": report.machine(bench), "cases": []}
+    results["machine"]["away"] = measure_away(bench)
     failed = []
     groups = collections.OrderedDict()
     for case in chosen:

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-#include "tests/bench/dpdk/lean.h"
+#include "tests/bench/dpdk/load.h"
 
 #include <string.h>
 #include <unistd.h>
@@ -60,14 +60,37 @@ static void turn(struct load *load, struct load_queue *q, struct load_sample *s)
 		held_send(next, s);
 }
 
-bool loop_prime(struct load *load, struct contender *c, unsigned int ms)
+static uint64_t user_drain(struct load *load, struct contender *c, unsigned int quiet_us)
+{
+	uint64_t quiet = load->hz * quiet_us / 1000000, last = rte_rdtsc(), count = 0;
+	struct rte_mbuf *m[LOAD_BURST];
+	unsigned int i, n;
+
+	for (i = 0; i < c->queues; i++) {
+		rte_pktmbuf_free_bulk(c->queue[i].held, c->queue[i].count);
+		count += c->queue[i].count;
+		c->queue[i].count = 0;
+	}
+	while (rte_rdtsc() - last < quiet) {
+		for (i = 0; i < c->queues; i++) {
+			n = rte_eth_rx_burst(c->queue[i].port, c->queue[i].queue, m, LOAD_BURST);
+			if (!n)
+				continue;
+			rte_pktmbuf_free_bulk(m, n);
+			count += n;
+			last = rte_rdtsc();
+		}
+	}
+	c->in_flight = 0;
+	return count;
+}
+
+static bool user_prime(struct load *load, struct contender *c, unsigned int ms)
 {
 	uint64_t end = rte_rdtsc() + load->hz / 1000 * ms;
 	unsigned int i = 0;
 	struct rte_mbuf *m;
 
-	if (c->lean)
-		return lean_prime(load, c, ms);
 	while (i < c->queues && rte_rdtsc() < end) {
 		struct load_queue *q = &c->queue[i];
 
@@ -75,10 +98,10 @@ bool loop_prime(struct load *load, struct contender *c, unsigned int ms)
 			rte_mempool_put(q->frames, m);
 		/* Others need the CPU, to make ready what is waited for. */
 		usleep(PRIME_US);
-		if (frames_drain(load, c, 100))
+		if (user_drain(load, c, 100))
 			i++;
 	}
-	frames_drain(load, c, PRIME_US);
+	user_drain(load, c, PRIME_US);
 	return i == c->queues;
 }
 
@@ -100,15 +123,12 @@ static void fill(struct load *load, struct contender *c)
 	c->in_flight = c->queues * (per_queue - left);
 }
 
-void loop_run(struct load *load, struct contender *c, uint64_t cycles, struct load_sample *s)
+static void user_run(struct load *load, struct contender *c, uint64_t cycles,
+		     struct load_sample *s)
 {
 	uint64_t begin, now;
 	unsigned int i;
 
-	if (c->lean) {
-		lean_run(load, c, cycles, s);
-		return;
-	}
 	if (!c->in_flight)
 		fill(load, c);
 	begin = rte_rdtsc();
@@ -120,7 +140,8 @@ void loop_run(struct load *load, struct contender *c, uint64_t cycles, struct lo
 	s->cycles += now - begin;
 }
 
-void send_run(struct load *load, struct contender *c, uint64_t cycles, struct load_sample *s)
+static void user_send_only(struct load *load, struct contender *c, uint64_t cycles,
+			   struct load_sample *s)
 {
 	uint64_t begin = rte_rdtsc(), now;
 	unsigned int i;
@@ -141,7 +162,8 @@ void send_run(struct load *load, struct contender *c, uint64_t cycles, struct lo
 	s->cycles += now - begin;
 }
 
-void receive_run(struct load *load, struct contender *c, uint64_t cycles, struct load_sample *s)
+static void user_receive_only(struct load *load, struct contender *c, uint64_t cycles,
+			      struct load_sample *s)
 {
 	uint64_t begin = rte_rdtsc(), now;
 	struct rte_mbuf *m[LOAD_BURST];
@@ -159,3 +181,47 @@ void receive_run(struct load *load, struct contender *c, uint64_t cycles, struct
 	} while (now - begin < cycles);
 	s->cycles += now - begin;
 }
+
+static unsigned int user_send(struct load *load, struct contender *c, unsigned int queue,
+			      unsigned int n, const struct load_stamp *stamp)
+{
+	struct load_queue *q = &c->queue[queue];
+	struct rte_mbuf *m[LOAD_BURST];
+	unsigned int i, sent;
+
+	if (!frames_take(q, m, n, load->len))
+		return 0;
+	for (i = 0; stamp && i < n; i++)
+		stamp_write(rte_pktmbuf_mtod(m[i], uint8_t *), &stamp[i]);
+	sent = rte_eth_tx_burst(q->port, q->queue, m, (uint16_t)n);
+	if (sent < n)
+		rte_mempool_put_bulk(q->frames, (void **)(m + sent), n - sent);
+	return sent;
+}
+
+static unsigned int user_receive(struct load *load, struct contender *c, unsigned int queue,
+				 struct load_stamp *stamp)
+{
+	const struct load_queue *q = &c->queue[queue];
+	struct rte_mbuf *m[LOAD_BURST];
+	unsigned int n = rte_eth_rx_burst(q->port, q->queue, m, LOAD_BURST), i;
+
+	for (i = 0; stamp && i < n; i++)
+		rte_prefetch0(rte_pktmbuf_mtod_offset(m[i], void *, LOAD_MARK_AT));
+	for (i = 0; stamp && i < n; i++)
+		stamp_read(rte_pktmbuf_mtod(m[i], const uint8_t *), &stamp[i]);
+	rte_pktmbuf_free_bulk(m, n);
+	return n;
+}
+
+const struct load_driver user_driver = {
+	.start = user_start,
+	.stop = user_stop,
+	.run = user_run,
+	.send_only = user_send_only,
+	.receive_only = user_receive_only,
+	.prime = user_prime,
+	.drain = user_drain,
+	.send = user_send,
+	.receive = user_receive,
+};
