@@ -236,11 +236,12 @@ struct rule {
 	enum files_rule files;
 	unsigned int feature; /* what must be offered */
 	bool queue; /* names a queue in its first 4 bytes */
+	bool asks; /* and changes nothing */
 	const char *(*check)(const struct message *m, const struct files *f, bool packed);
 };
 
 static const struct rule rules[] = {
-	[MESSAGE_GET_FEATURES] = { true, .longer = true, .feature = ANY },
+	[MESSAGE_GET_FEATURES] = { true, .longer = true, .feature = ANY, .asks = true },
 	[MESSAGE_SET_FEATURES] = { true, .size = 8, .feature = ANY },
 	[MESSAGE_SET_OWNER] = { true, .longer = true, .feature = ANY },
 	[MESSAGE_RESET_OWNER] = { true, .longer = true, .feature = ANY },
@@ -259,9 +260,10 @@ static const struct rule rules[] = {
 	[MESSAGE_SET_VRING_CALL] = { true, .size = 8, .files = FILES_MAYBE, .feature = ANY,
 				     .check = check_notifier },
 	[MESSAGE_SET_VRING_ERR] = { true, .size = 8, .files = FILES_MAYBE, .feature = ANY },
-	[MESSAGE_GET_PROTOCOL_FEATURES] = { true, .longer = true, .feature = ANY },
+	[MESSAGE_GET_PROTOCOL_FEATURES] = { true, .longer = true, .feature = ANY,
+					    .asks = true },
 	[MESSAGE_SET_PROTOCOL_FEATURES] = { true, .size = 8, .feature = ANY },
-	[MESSAGE_GET_QUEUE_NUM] = { true, .longer = true, .feature = PROTOCOL_MQ },
+	[MESSAGE_GET_QUEUE_NUM] = { true, .longer = true, .feature = PROTOCOL_MQ, .asks = true },
 	[MESSAGE_SET_VRING_ENABLE] = { true, .size = 8, .feature = ANY, .queue = true },
 	[MESSAGE_SEND_RARP] = { true, .size = 8, .feature = PROTOCOL_RARP },
 	[MESSAGE_NET_SET_MTU] = { true, .size = 8, .feature = PROTOCOL_NET_MTU,
@@ -276,14 +278,14 @@ static const struct rule rules[] = {
 				      .check = check_set_inflight },
 	[MESSAGE_RESET_DEVICE] = { true, .longer = true, .feature = PROTOCOL_RESET_DEVICE },
 	[MESSAGE_GET_MAX_MEM_SLOTS] = { true, .longer = true,
-					.feature = PROTOCOL_CONFIGURE_MEM_SLOTS },
+					.feature = PROTOCOL_CONFIGURE_MEM_SLOTS, .asks = true },
 	[MESSAGE_ADD_MEM_REG] = { true, .size = 40, .files = FILES_REGIONS,
 				  .feature = PROTOCOL_CONFIGURE_MEM_SLOTS, .check = check_region },
 	[MESSAGE_REM_MEM_REG] = { true, .size = 40, .files = FILES_REGIONS,
 				  .feature = PROTOCOL_CONFIGURE_MEM_SLOTS, .check = check_region },
 	[MESSAGE_SET_STATUS] = { true, .size = 8, .feature = PROTOCOL_STATUS,
 				 .check = check_status },
-	[MESSAGE_GET_STATUS] = { true, .longer = true, .feature = PROTOCOL_STATUS },
+	[MESSAGE_GET_STATUS] = { true, .longer = true, .feature = PROTOCOL_STATUS, .asks = true },
 };
 
 static bool files_valid(const struct message *m, const struct rule *rule, const struct files *f)
@@ -328,6 +330,11 @@ bool message_admit(struct message *m, u64 protocol, bool packed, const char **wh
 		return true;
 	files_close(f);
 	return false;
+}
+
+bool message_asks(const struct message *m)
+{
+	return m->request < ARRAY_SIZE(rules) && rules[m->request].asks;
 }
 
 u32 message_queue(const struct message *m)

@@ -104,6 +104,9 @@ struct message {
  */
 bool message_admit(struct message *m, u64 protocol, bool packed, const char **why);
 
+/* Whether @m, which was admitted, only asks: rings may be used meanwhile. */
+bool message_asks(const struct message *m);
+
 /* The queue that @m is about, MESSAGE_QUEUES if it is about none. */
 u32 message_queue(const struct message *m);
 

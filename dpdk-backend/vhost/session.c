@@ -581,7 +581,9 @@ static enum rte_vhost_msg_result before_message(int vid, void *msg)
 		} else {
 			if (m->request == MESSAGE_SEND_RARP)
 				front_end_announce(p, m);
-			session_stop(p);
+			/* A driver that asks for the status now and then loses no frame by it. */
+			if (!message_asks(m))
+				session_stop(p);
 			ret = control_before(c, m);
 		}
 	}

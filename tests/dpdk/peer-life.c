@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -92,6 +93,54 @@ bool run_stop(struct run *r)
 	}
 	if (!traffic_settle(&t, RUN_MS) || !traffic_clean(&t))
 		return fault("after all stops", &t);
+	peer_free(&p);
+	return run_stop_backend(r);
+}
+
+/* --- questions ------------------------------------------------------------------- */
+
+/* Takes the calls of both queues. Whether there were some. */
+static bool called(const struct peer *p)
+{
+	bool any = false;
+	eventfd_t count;
+	unsigned int i;
+
+	for (i = 0; i < 2; i++)
+		any |= !eventfd_read(p->queue[i].call, &count);
+	return any;
+}
+
+bool run_ask(struct run *r)
+{
+	static const u32 questions[] = {
+		MESSAGE_GET_FEATURES, MESSAGE_GET_PROTOCOL_FEATURES, MESSAGE_GET_QUEUE_NUM,
+		MESSAGE_GET_STATUS,
+	};
+	static struct traffic t;
+	struct peer p;
+	unsigned int i;
+	u64 answer;
+
+	if (!run_begin(r, &p, &t))
+		return false;
+	if (!traffic_run(&t, 100, RUN_MS) || !traffic_drain(&t, RUN_MS))
+		return fault("no traffic", &t);
+	called(&p);
+	for (i = 0; i < ARRAY_SIZE(questions); i++) {
+		if (!peer_ask(&p, questions[i], &answer)) {
+			printf("# no answer to message %u\n", questions[i]);
+			return false;
+		}
+		/* A session that begins calls its driver, who may have missed something. */
+		if (called(&p)) {
+			printf("# message %u, which only asks, began the session anew\n",
+			       questions[i]);
+			return false;
+		}
+	}
+	if (!traffic_run(&t, 100, RUN_MS) || !traffic_settle(&t, RUN_MS) || !traffic_clean(&t))
+		return fault("after all questions", &t);
 	peer_free(&p);
 	return run_stop_backend(r);
 }

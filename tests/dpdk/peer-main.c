@@ -78,7 +78,7 @@ struct command {
 static const struct command commands[] = {
 	{ "carry", run_carry },	    { "stop", run_stop },	{ "dirty", run_dirty },
 	{ "recover", run_recover }, { "victims", run_victims }, { "hostile", run_hostile },
-	{ "fuzz", run_fuzz },
+	{ "fuzz", run_fuzz },	    { "ask", run_ask },
 };
 
 static void usage(void)

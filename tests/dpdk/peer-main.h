@@ -22,6 +22,7 @@ struct run {
 /* Each: whether all was as it must be; why not is said on stdout. */
 bool run_carry(struct run *r);
 bool run_stop(struct run *r);
+bool run_ask(struct run *r);
 bool run_dirty(struct run *r);
 bool run_recover(struct run *r);
 bool run_victims(struct run *r);

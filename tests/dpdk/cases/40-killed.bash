@@ -77,6 +77,8 @@ run_case 'rings stopped and started 100 times under traffic, with in-flight regi
 	peer stop "" --count 100 --inflight
 run_case 'rings stopped and started 100 times under traffic, packed, with in-flight regions' \
 	peer stop --packed --count 100 --inflight --packed --mergeable
+run_case 'a question leaves the rings running' peer ask ""
+run_case 'a question leaves the rings running, packed' peer ask --packed --packed
 run_case 'the dirty log is exact' peer dirty "" --count 10
 run_case 'the dirty log is exact, mergeable buffers and event index' \
 	peer dirty "" --count 10 --mergeable --indirect --event-idx
