@@ -63,7 +63,7 @@ int lcores_init(enum lcore_mode mode)
 	return 0;
 }
 
-static unsigned int lcore_round(struct lcore *lc)
+unsigned int lcore_round(struct lcore *lc)
 {
 	unsigned int i, n = 0, count = __atomic_load_n(&port_count, __ATOMIC_ACQUIRE);
 	const struct forward_mode *mode = READ_ONCE(forward);

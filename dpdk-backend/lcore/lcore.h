@@ -86,6 +86,9 @@ int lcores_init(enum lcore_mode mode);
 /* Polls on all EAL lcores, the caller's included, until lcores_stop(). */
 void lcores_run(void);
 
+/* One look of @lc, which is the caller, at all that it polls. Returns how many frames. */
+unsigned int lcore_round(struct lcore *lc);
+
 /* Ends lcores_run(). Safe in a signal handler. */
 void lcores_stop(void);
 

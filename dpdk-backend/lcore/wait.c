@@ -106,7 +106,8 @@ void wait_sleep(struct lcore *lc, struct rte_rcu_qsbr *qsbr)
 	eventfd_t count;
 	u64 start;
 
-	if (arm(lc)) {
+	/* What came before all were asked notifies nobody: one more look. */
+	if (arm(lc) && !lcore_round(lc)) {
 		start = now_ns();
 		lc->asleep = start;
 		rte_rcu_qsbr_thread_offline(qsbr, lc->index);

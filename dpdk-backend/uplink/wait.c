@@ -12,28 +12,22 @@
 #include "dpdk-backend/uplink/uplink.h"
 #include "dpdk-backend/vhost/kick.h"
 
-/* Asks for an interrupt at @fd. False: frames are there already. */
-static bool queue_arm(struct lcore *lc, const struct port *p, u16 queue)
+static void queue_arm(struct lcore *lc, const struct port *p, u16 queue)
 {
-	int fd = rte_eth_dev_rx_intr_ctl_q_get_fd(p->ethdev, queue), count;
+	int fd = rte_eth_dev_rx_intr_ctl_q_get_fd(p->ethdev, queue);
 
 	if (fd < 0) {
 		wait_briefly(lc);
-		return true;
+		return;
 	}
 	wait_for(lc, fd);
-	/* Not an eventfd: what frames come from, such as a tap. It cannot miss one. */
-	if (kick_usable(fd) < 0)
-		return true;
-	if (rte_eth_dev_rx_intr_enable(p->ethdev, queue)) {
+	/*
+	 * Not an eventfd: what frames come from, such as a tap. It cannot miss one. A
+	 * device does not interrupt for frames that came before it knew; how many those
+	 * are, not all can tell, and from DPDK 25.11 on those say 0: see wait_sleep().
+	 */
+	if (kick_usable(fd) >= 0 && rte_eth_dev_rx_intr_enable(p->ethdev, queue))
 		wait_briefly(lc);
-		return true;
-	}
-	/* Those that came before the device knew do not interrupt. */
-	count = rte_eth_rx_queue_count(p->ethdev, queue);
-	if (count < 0)
-		wait_briefly(lc);
-	return count <= 0;
 }
 
 bool uplink_arm(struct lcore *lc, struct port *p)
@@ -41,8 +35,8 @@ bool uplink_arm(struct lcore *lc, struct port *p)
 	u16 queue;
 
 	for (queue = 0; queue < p->rx_queues; queue++)
-		if (port_owner(p, queue) == lc->index && !queue_arm(lc, p, queue))
-			return false;
+		if (port_owner(p, queue) == lc->index)
+			queue_arm(lc, p, queue);
 	return true;
 }
 
