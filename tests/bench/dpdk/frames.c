@@ -2,6 +2,11 @@
 #include "tests/bench/dpdk/load.h"
 
 #include <string.h>
+#include <unistd.h>
+
+#include <rte_cycles.h>
+
+#define PRIME_US 5000
 
 /*
  * From the address of this port to that of the other, or to one behind a port
@@ -76,4 +81,39 @@ unsigned int frames_take(struct load_queue *q, struct rte_mbuf **m, unsigned int
 		m[i]->pkt_len = len;
 	}
 	return n;
+}
+
+uint64_t frames_drain(struct load *load, struct contender *c, unsigned int quiet_us)
+{
+	uint64_t quiet = load->hz * quiet_us / 1000000, last = rte_rdtsc();
+	uint64_t count = load->driver->drop(c);
+	unsigned int i, n;
+
+	while (rte_rdtsc() - last < quiet) {
+		for (i = 0; i < c->queues; i++) {
+			n = load->driver->receive(load, c, i, NULL);
+			if (!n)
+				continue;
+			count += n;
+			last = rte_rdtsc();
+		}
+	}
+	c->in_flight = 0;
+	return count;
+}
+
+bool frames_prime(struct load *load, struct contender *c, unsigned int ms)
+{
+	uint64_t end = rte_rdtsc() + load->hz / 1000 * ms;
+	unsigned int i = 0;
+
+	while (i < c->queues && rte_rdtsc() < end) {
+		load->driver->send(load, c, i, 1, NULL);
+		/* Others need the CPU, to make ready what is waited for. */
+		usleep(PRIME_US);
+		if (frames_drain(load, c, 100))
+			i++;
+	}
+	frames_drain(load, c, PRIME_US);
+	return i == c->queues;
 }

@@ -12,7 +12,6 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include <linux/virtio_config.h>
 #include <rte_cycles.h>
@@ -325,50 +324,23 @@ static unsigned int lean_receive(struct load *load, struct contender *c, unsigne
 	return port_take(&c->lean->port[queue], stamp);
 }
 
-static uint64_t lean_drain(struct load *load, struct contender *c, unsigned int quiet_us)
+static uint64_t lean_drop(struct contender *c)
 {
-	uint64_t quiet = load->hz * quiet_us / 1000000, last = rte_rdtsc(), count = 0;
-	unsigned int i, n;
+	uint64_t count = 0;
+	unsigned int i;
 
 	for (i = 0; i < c->queues; i++) {
 		count += c->lean->port[i].owed;
 		c->lean->port[i].owed = 0;
 	}
-	while (rte_rdtsc() - last < quiet) {
-		for (i = 0; i < c->queues; i++) {
-			n = port_take(&c->lean->port[i], NULL);
-			if (!n)
-				continue;
-			count += n;
-			last = rte_rdtsc();
-		}
-	}
-	c->in_flight = 0;
 	return count;
-}
-
-static bool lean_prime(struct load *load, struct contender *c, unsigned int ms)
-{
-	uint64_t end = rte_rdtsc() + load->hz / 1000 * ms;
-	unsigned int i = 0;
-
-	while (i < c->queues && rte_rdtsc() < end) {
-		lean_send(load, c, i, 1, NULL);
-		/* Others need the CPU, to make ready what is waited for. */
-		usleep(5000);
-		if (lean_drain(load, c, 100))
-			i++;
-	}
-	lean_drain(load, c, 5000);
-	return i == c->queues;
 }
 
 const struct load_driver lean_driver = {
 	.start = lean_start,
 	.stop = lean_stop,
 	.run = lean_run,
-	.prime = lean_prime,
-	.drain = lean_drain,
+	.drop = lean_drop,
 	.send = lean_send,
 	.receive = lean_receive,
 };

@@ -117,14 +117,8 @@ struct load_driver {
 	load_fn *run;
 	/* One way; NULL: cannot. The back end takes all, sent counts; or sends, received does. */
 	load_fn *send_only, *receive_only;
-	/*
-	 * Sends single frames through each queue until one comes back, for up to @ms: a
-	 * back end may not poll all queues yet, a switch has to learn, Open vSwitch to set
-	 * up its fast path, and until then they drop what comes in crowds. Whether it did.
-	 */
-	bool (*prime)(struct load *load, struct contender *c, unsigned int ms);
-	/* Takes what arrives until nothing did for @quiet_us. Returns how many frames. */
-	uint64_t (*drain)(struct load *load, struct contender *c, unsigned int quiet_us);
+	/* Gives up frames of the closed loop that were not sent yet. Returns how many. */
+	uint64_t (*drop)(struct contender *c);
 	/*
 	 * Sends up to @n frames, LOAD_BURST at most, through queue pair @queue; with the
 	 * n of @stamp, if that is not NULL. Returns how many there was room for.
@@ -155,6 +149,15 @@ void load_select(struct load *load, unsigned int index);
 void frame_write(uint8_t *p, uint16_t len, unsigned int from, unsigned int queue);
 void frames_prepare(struct load_queue *q, uint16_t len, unsigned int from);
 unsigned int frames_take(struct load_queue *q, struct rte_mbuf **m, unsigned int n, uint16_t len);
+
+/* Ends the closed loop: takes what arrives until nothing did for @quiet_us. How many frames. */
+uint64_t frames_drain(struct load *load, struct contender *c, unsigned int quiet_us);
+/*
+ * Sends single frames through each queue until one comes back, for up to @ms: a
+ * back end may not poll all queues yet, a switch has to learn, Open vSwitch to set
+ * up its fast path, and until then they drop what comes in crowds. Whether it did.
+ */
+bool frames_prime(struct load *load, struct contender *c, unsigned int ms);
 
 /* pace.c: at a given rate, in frames per second over all ports; prints JSON. */
 /* The highest rate of which no more than @loss (0…1) is lost; @least is known to be one. */

@@ -219,7 +219,7 @@ static bool do_prime(struct load *load, char *line)
 
 	if (!next_contender(load, &line, &c) || !next_number(&line, MS_MOST, &ms))
 		return false;
-	printf("{\"back\":%s}\n", load->driver->prime(load, c, ms) ? "true" : "false");
+	printf("{\"back\":%s}\n", frames_prime(load, c, ms) ? "true" : "false");
 	return true;
 }
 
@@ -232,7 +232,7 @@ static bool do_drain(struct load *load, char *line)
 		return false;
 	under_way = c->in_flight;
 	printf("{\"sent\":%u,", under_way);
-	printf("\"arrived\":%" PRIu64 "}\n", load->driver->drain(load, c, 20000));
+	printf("\"arrived\":%" PRIu64 "}\n", frames_drain(load, c, 20000));
 	return true;
 }
 

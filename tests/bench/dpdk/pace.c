@@ -68,7 +68,7 @@ static void trial_run(struct load *load, struct contender *c, double rate, unsig
 	t->offered = due;
 	t->late = due > tried && (due - tried) * 100 > due ? due - tried : 0;
 	t->offered -= RTE_MIN(due - tried, t->offered);
-	t->received += load->driver->drain(load, c, QUIET_US);
+	t->received += frames_drain(load, c, QUIET_US);
 }
 
 struct search {
@@ -116,7 +116,7 @@ void pace_search(struct load *load, struct contender *c, double loss, double lea
 	unsigned int good = 0, i;
 	struct trial t;
 
-	load->driver->drain(load, c, QUIET_US);
+	frames_drain(load, c, QUIET_US);
 	/* What comes through at too high a rate says where to look. */
 	trial_run(load, c, most, trial_ms, &t);
 	rate = (double)t.received * (double)load->hz / (double)t.cycles;
@@ -292,7 +292,7 @@ void pace_latency(struct load *load, struct contender *c, double rate, unsigned 
 	hdr_reset(&all.total);
 	hdr_reset(&all.net);
 	all.offered = 0;
-	load->driver->drain(load, c, QUIET_US);
+	frames_drain(load, c, QUIET_US);
 	/* The first is for warming up and is not told. */
 	window_run(&f, &w, window_us);
 	for (i = 0; i < windows; i++) {
@@ -302,7 +302,7 @@ void pace_latency(struct load *load, struct contender *c, double rate, unsigned 
 		hdr_merge(&all.net, &w.net);
 		all.offered += w.offered;
 	}
-	load->driver->drain(load, c, QUIET_US);
+	frames_drain(load, c, QUIET_US);
 	printf("{\"rate\":%.0f,\"windows\":[", rate);
 	for (i = 0; i < windows; i++) {
 		printf("%s", i ? "," : "");

@@ -2,13 +2,10 @@
 #include "tests/bench/dpdk/load.h"
 
 #include <string.h>
-#include <unistd.h>
 
 #include <rte_cycles.h>
 #include <rte_ethdev.h>
 #include <rte_ether.h>
-
-#define PRIME_US 5000
 
 static void addresses_swap(struct rte_mbuf **m, unsigned int n)
 {
@@ -60,49 +57,17 @@ static void turn(struct load *load, struct load_queue *q, struct load_sample *s)
 		held_send(next, s);
 }
 
-static uint64_t user_drain(struct load *load, struct contender *c, unsigned int quiet_us)
+static uint64_t user_drop(struct contender *c)
 {
-	uint64_t quiet = load->hz * quiet_us / 1000000, last = rte_rdtsc(), count = 0;
-	struct rte_mbuf *m[LOAD_BURST];
-	unsigned int i, n;
+	uint64_t count = 0;
+	unsigned int i;
 
 	for (i = 0; i < c->queues; i++) {
 		rte_pktmbuf_free_bulk(c->queue[i].held, c->queue[i].count);
 		count += c->queue[i].count;
 		c->queue[i].count = 0;
 	}
-	while (rte_rdtsc() - last < quiet) {
-		for (i = 0; i < c->queues; i++) {
-			n = rte_eth_rx_burst(c->queue[i].port, c->queue[i].queue, m, LOAD_BURST);
-			if (!n)
-				continue;
-			rte_pktmbuf_free_bulk(m, n);
-			count += n;
-			last = rte_rdtsc();
-		}
-	}
-	c->in_flight = 0;
 	return count;
-}
-
-static bool user_prime(struct load *load, struct contender *c, unsigned int ms)
-{
-	uint64_t end = rte_rdtsc() + load->hz / 1000 * ms;
-	unsigned int i = 0;
-	struct rte_mbuf *m;
-
-	while (i < c->queues && rte_rdtsc() < end) {
-		struct load_queue *q = &c->queue[i];
-
-		if (frames_take(q, &m, 1, load->len) && !rte_eth_tx_burst(q->port, q->queue, &m, 1))
-			rte_mempool_put(q->frames, m);
-		/* Others need the CPU, to make ready what is waited for. */
-		usleep(PRIME_US);
-		if (user_drain(load, c, 100))
-			i++;
-	}
-	user_drain(load, c, PRIME_US);
-	return i == c->queues;
 }
 
 static void fill(struct load *load, struct contender *c)
@@ -220,8 +185,7 @@ const struct load_driver user_driver = {
 	.run = user_run,
 	.send_only = user_send_only,
 	.receive_only = user_receive_only,
-	.prime = user_prime,
-	.drain = user_drain,
+	.drop = user_drop,
 	.send = user_send,
 	.receive = user_receive,
 };

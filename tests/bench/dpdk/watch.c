@@ -72,7 +72,7 @@ void watch_run(struct load *load, struct contender *c, double rate, unsigned int
 	unsigned int i, k, n, gaps = 0;
 	uint32_t number = 0;
 
-	load->driver->drain(load, c, 1000);
+	frames_drain(load, c, 1000);
 	while ((now = rte_rdtsc()) - begin < length) {
 		due = (uint64_t)((double)(now - begin) * per_cycle);
 		for (i = 0; i < c->queues; i++) {
