@@ -11,8 +11,9 @@
  * that viola_ring_recover() understands. tests/unit/test-ring-crash.c ends a
  * device after each of them.
  *
- * The region is the front end's, who may write anything into it: links are
- * checked before they are followed, and loops have bounds.
+ * The region is the front end's, who may write anything into it at any moment: links
+ * are checked before they are followed, loops have bounds, and what was found good
+ * is not what is found the next time.
  */
 #ifndef VIOLA_INFLIGHT_H
 #define VIOLA_INFLIGHT_H
@@ -313,6 +314,7 @@ static inline int viola_split_recover(struct viola_ring *ring)
 		if (READ_ONCE(region->desc[i].inflight))
 			ring->record[count++].again = (u16)i;
 	viola_inflight_sort(ring, count);
+	ring->again_slots = count;
 	viola_split_set_base(ring, (u16)(used + count));
 	return (int)count;
 }

@@ -466,6 +466,7 @@ static inline int viola_packed_recover(struct viola_ring *ring)
 			return -EINVAL;
 	}
 	viola_inflight_sort(ring, count);
+	ring->again_slots = slots;
 	viola_packed_set_base(ring, viola_packed_advance(ring, after, slots), after);
 	return (int)count;
 }
@@ -478,11 +479,14 @@ static inline int viola_packed_walk_again(struct viola_ring *ring, struct viola_
 					  u16 entry, bool look)
 {
 	u32 slots = READ_ONCE(ring->inflight_packed->desc[entry].num), seen;
+	u32 others = ring->again_count - ring->again_next - 1;
 	struct viola_desc d = {};
 	u16 at = entry;
 	int ret;
 
-	if (unlikely(!slots || slots > ring->num))
+	/* The positions rest on the sum that was found at first: it has to stay so. */
+	if (unlikely(!slots || slots + others > ring->again_slots ||
+		     (!others && slots != ring->again_slots)))
 		return viola_ring_fail(ring, VIOLA_RING_INFLIGHT);
 	for (seen = 1;; seen++) {
 		const struct viola_inflight_packed_desc *e = &ring->inflight_packed->desc[at];
@@ -495,6 +499,9 @@ static inline int viola_packed_walk_again(struct viola_ring *ring, struct viola_
 			ret = viola_walk_indirect(ring, walk, &d, true);
 			if (unlikely(ret))
 				return ret;
+			/* A table ends its chain; a chain of tables could be endless work. */
+			if (unlikely(seen != slots))
+				return viola_ring_fail(ring, VIOLA_RING_INFLIGHT);
 		} else if (look) {
 			ret = viola_walk_add(ring, walk, d);
 			if (unlikely(ret))

@@ -58,6 +58,7 @@ static __always_inline int viola_queued_pop_again(struct viola_ring *ring,
 	viola_walk_take(ring, chain, &walk, id, ring->record[id].slots);
 	viola_queued_took(ring, id, look && !walk.in_len, true);
 	ring->again_next++;
+	ring->again_slots -= ring->record[id].slots;
 	return 1;
 }
 
@@ -103,6 +104,7 @@ static inline void viola_queued_unpop(struct viola_ring *ring, u16 id, u16 slots
 		/* Still in flight as far as the region goes. */
 		viola_ring_clear_in_flight(ring, id);
 		ring->again_next--;
+		ring->again_slots += slots;
 		return;
 	}
 	if (viola_ring_is_packed(ring)) {

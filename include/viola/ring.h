@@ -253,6 +253,7 @@ struct viola_ring {
 	};
 	u64 counter; /* of buffers taken, for the order after a crash */
 	u32 again_next, again_count; /* of record[].again: taken again, of how many */
+	u32 again_slots; /* ring entries of those that are left */
 };
 
 /* Bytes of each part of a ring of @num entries, event fields included. */
@@ -487,6 +488,16 @@ static inline int viola_ring_recover(struct viola_ring *ring)
 	if (!ring->inflight)
 		return 0;
 	return viola_ring_is_packed(ring) ? viola_packed_recover(ring) : viola_split_recover(ring);
+}
+
+/*
+ * How many of the buffers that viola_ring_recover() found pop has not returned yet.
+ * They lie before viola_ring_base(): who stops the ring for another device to go on
+ * from there takes and pushes them first, or they are lost.
+ */
+static inline u32 viola_ring_recovered(const struct viola_ring *ring)
+{
+	return ring->again_count - ring->again_next;
 }
 
 /*

@@ -424,7 +424,7 @@ static int recover_with(u32 how, void (*spoil)(void))
 	device_push(0);
 	viola_ring_publish(&t.ring);
 	spoil();
-	cfg = model_driver_config(&t.driver, false, t.in_flight);
+	cfg = model_driver_config(&t.driver, how & INDIRECT_DESC, t.in_flight);
 	cfg.record = t.record;
 	cfg.inflight = t.inflight;
 	must(!viola_ring_init(&t.ring, &cfg));
@@ -523,6 +523,29 @@ static void packed_id(void)
 	packed()->desc[i].id = 8;
 }
 
+/* A chain of two tables: the ring itself knows none of more than one. */
+static void packed_tables(void)
+{
+	u32 i = packed_first(), other = (i + 1) % 8;
+
+	packed()->desc[i].num = 2;
+	packed()->desc[i].next = (u16)other;
+	packed()->desc[other] = packed()->desc[i];
+	packed()->desc[other].inflight = 0;
+	for (u32 k = 0; k < 2; k++) {
+		struct viola_inflight_packed_desc *e = &packed()->desc[k ? other : i];
+
+		e->flags = VRING_DESC_F_INDIRECT;
+		e->addr = GPA;
+		e->len = 16;
+	}
+	/* The table: a piece of no bytes. */
+	memset(t.guest.ext[0].base, 0, 16);
+	for (u32 k = 0; k < 8; k++)
+		if (k != i)
+			packed()->desc[k].inflight = 0;
+}
+
 static void packed_cycle(void)
 {
 	u32 i;
@@ -547,7 +570,63 @@ static void regions_that_contradict_themselves(void **state)
 	assert_int_equal(recover_with(PACKED, packed_num_huge), -EINVAL);
 	assert_int_equal(recover_with(PACKED, packed_next), -EPROTO);
 	assert_int_equal(recover_with(PACKED, packed_id), -EPROTO);
+	assert_int_equal(recover_with(PACKED | INDIRECT_DESC, packed_tables), -EPROTO);
 	recover_with(PACKED, packed_cycle);
+}
+
+/*
+ * The front end changes how many entries each chain has, after their sum was found
+ * good. Whatever is popped, the places of used entries stay within the ring.
+ */
+static void regions_that_change_once_they_were_read(void **state)
+{
+	u32 how, what, num, i;
+
+	for (how = PACKED; how < HOWS; how = (how + 1) | PACKED) {
+		for (what = 0; what < 20; what++) {
+			/* With the last chain of two entries no such number is right. */
+			bool right = what == 1;
+			struct viola_chain c[4];
+			struct viola_ring_config cfg;
+
+			num = what % 10;
+
+			setup(8, how);
+			device_start();
+			for (i = 0; i < 4; i++) {
+				struct model_piece piece[2] = { { GPA + 64 * i, 8, i == 3 },
+								{ GPA + 64 * i, 8, true } };
+
+				model_driver_add(&t.driver, piece, i == 3 && what >= 10 ? 2 : 1, 0,
+						 i);
+				c[i] = (struct viola_chain){ .seg = t.seg[i], .seg_max = SEGS };
+			}
+			model_driver_expose(&t.driver);
+			for (i = 0; i < 4; i++)
+				must(viola_ring_pop(&t.ring, &c[i]) == 1);
+			cfg = model_driver_config(&t.driver, false, t.in_flight);
+			cfg.record = t.record;
+			cfg.inflight = t.inflight;
+			must(!viola_ring_init(&t.ring, &cfg));
+			must(viola_ring_recover(&t.ring) == 4);
+			for (i = 0; i < 8; i++) {
+				packed()->desc[i].num = (u16)num;
+				packed()->desc[i].next = (u16)i;
+				packed()->desc[i].id = (u16)i;
+			}
+			for (i = 0; i < 4 && viola_ring_pop(&t.ring, &c[i]) == 1; i++) {
+				/* Given back, it is there with as many entries again. */
+				viola_ring_unpop(&t.ring, &c[i]);
+				must(viola_ring_pop(&t.ring, &c[i]) == 1);
+				viola_ring_push(&t.ring, c[i].id, 0);
+			}
+			viola_ring_publish(&t.ring);
+			must((viola_ring_used_index(&t.ring) & 0x7fff) < 8);
+			must(right == (i == 4));
+			must(right || viola_ring_broken(&t.ring));
+			teardown();
+		}
+	}
 }
 
 int main(void)
@@ -556,6 +635,7 @@ int main(void)
 		cmocka_unit_test(a_crash_at_every_store),
 		cmocka_unit_test(two_crashes_in_a_row),
 		cmocka_unit_test(regions_that_contradict_themselves),
+		cmocka_unit_test(regions_that_change_once_they_were_read),
 	};
 
 	return cmocka_run_group_tests_name("ring-crash", tests, NULL, NULL);
