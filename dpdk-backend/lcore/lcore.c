@@ -55,6 +55,7 @@ int lcores_init(enum lcore_mode mode)
 		lc->index = (unsigned int)rte_lcore_index((int)cpu);
 		lc->cpu = cpu;
 		lc->node = node;
+		calls_init(&lc->calls);
 		err = mode == LCORE_POLL ? 0 : wait_init(lc);
 		if (err)
 			return err;
@@ -81,6 +82,8 @@ unsigned int lcore_round(struct lcore *lc)
 		if (unlikely(READ_ONCE(p->announce)) && port_owner(p, 0) == lc->index)
 			announce_send(lc, p);
 	}
+	/* While sessions, and so their descriptors, are still there. */
+	calls_send(&lc->calls);
 	return n;
 }
 

@@ -12,6 +12,7 @@
 
 #include "dpdk-backend/forward/frame.h"
 #include "dpdk-backend/forward/offload.h"
+#include "dpdk-backend/vhost/call.h"
 
 #define LCORE_MAX 64
 #define PORT_MAX 64
@@ -64,6 +65,7 @@ struct lcore {
 	u64 asleep; /* since when, of the monotonic clock; 0: it is awake */
 	u32 now; /* seconds since the start, coarse */
 	struct session *session[PORT_MAX]; /* published ones as of this round */
+	struct calls calls; /* interrupts of this round */
 	unsigned int from_queues; /* sending queues of the port whose burst this is */
 	u32 source[PORT_MAX]; /* mode source: number of the next frame */
 	struct counters counters[PORT_MAX];

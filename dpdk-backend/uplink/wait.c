@@ -26,7 +26,7 @@ static void queue_arm(struct lcore *lc, const struct port *p, u16 queue)
 	 * device does not interrupt for frames that came before it knew; how many those
 	 * are, not all can tell, and from DPDK 25.11 on those say 0: see wait_sleep().
 	 */
-	if (kick_usable(fd) >= 0 && rte_eth_dev_rx_intr_enable(p->ethdev, queue))
+	if (eventfd_or_none(fd) >= 0 && rte_eth_dev_rx_intr_enable(p->ethdev, queue))
 		wait_briefly(lc);
 }
 
@@ -52,7 +52,7 @@ void uplink_disarm(struct lcore *lc, struct port *p)
 		if (port_owner(p, queue) != lc->index)
 			continue;
 		fd = rte_eth_dev_rx_intr_ctl_q_get_fd(p->ethdev, queue);
-		if (fd < 0 || kick_usable(fd) < 0)
+		if (fd < 0 || eventfd_or_none(fd) < 0)
 			continue;
 		rte_eth_dev_rx_intr_disable(p->ethdev, queue);
 		if (wait_ready(lc, fd) && preadv2(fd, &iov, 1, -1, RWF_NOWAIT) < 0)

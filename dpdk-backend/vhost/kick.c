@@ -8,7 +8,7 @@
 #include "dpdk-backend/lcore/wait.h"
 #include "dpdk-backend/vhost/session.h"
 
-int kick_usable(int fd)
+int eventfd_or_none(int fd)
 {
 	char path[64], target[32];
 	ssize_t n;

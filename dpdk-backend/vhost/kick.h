@@ -6,10 +6,10 @@
 #include "dpdk-backend/port/port.h"
 
 /*
- * @fd, of a front end, if an lcore can wait for it and empty it without ever
- * being held up, which is true of an eventfd; else -1.
+ * @fd, of a front end, if it is an eventfd: what an lcore can wait for, empty and
+ * signal (call.h) without ever being held up. Else -1.
  */
-int kick_usable(int fd);
+int eventfd_or_none(int fd);
 
 /* Operations of vhost-user ports. */
 bool kick_arm(struct lcore *lc, struct port *p);

@@ -56,34 +56,48 @@ static void files_close(struct files *f)
 }
 
 /*
- * Whether @fd does not end before @len bytes from @offset on, and can be mapped so
- * far: DPDK's library (22.11 to 25.11 at least) forgets to close a file of which
- * the mapping fails. That the file does not end may change: see hole.h.
+ * Whether the pages of @fd are this machine's memory. A file of FUSE, or of a remote
+ * machine, has who touches a page wait for its owner, and fstat() do so already.
  */
-static bool file_holds(int fd, u64 offset, u64 len)
+static bool file_is_memory(int fd)
+{
+	struct statx st;
+
+	/* tmpfs, memfds and hugetlbfs have seals and nothing else has; no owner is asked. */
+	if (fcntl(fd, F_GET_SEALS) >= 0)
+		return true;
+	/* Nor here: what is known will do. Devices of memory, such as DAX. */
+	return !statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE, &st) &&
+	       S_ISCHR(st.stx_mode);
+}
+
+/*
+ * Maps @fd as far as @len bytes from @offset on, if it is memory that does not end before
+ * that; else NULL. The library does the same, but forgets to close a file of which the
+ * mapping fails (22.11 to 25.11 at least), and what it has of a memory table then it
+ * does not check for. That the file does not end may change: see hole.h.
+ */
+static void *file_map(int fd, u64 offset, u64 len)
 {
 	struct stat st;
 	void *at;
 
-	if (!len || fstat(fd, &st))
-		return false;
+	if (!len || !file_is_memory(fd) || fstat(fd, &st))
+		return NULL;
 	if (!S_ISCHR(st.st_mode) &&
 	    !(S_ISREG(st.st_mode) && viola_within(offset, len, (u64)st.st_size)))
-		return false;
+		return NULL;
 	at = mmap(NULL, offset + len, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	if (at == MAP_FAILED)
-		return false;
-	munmap(at, offset + len);
-	return true;
+	return at == MAP_FAILED ? NULL : at;
 }
 
-/*
- * Whether @fd is an eventfd, made one that does not block here: a pipe that nobody
- * reads would stop the lcore that writes to it.
- */
-static bool file_notifies(int fd)
+static bool file_holds(int fd, u64 offset, u64 len)
 {
-	return kick_usable(fd) >= 0 && !fcntl(fd, F_SETFL, O_RDWR | O_NONBLOCK);
+	void *at = file_map(fd, offset, len);
+
+	if (at)
+		munmap(at, offset + len);
+	return at;
 }
 
 /* --- payloads --------------------------------------------------------------- */
@@ -100,6 +114,26 @@ static bool region_valid(const struct message_region *r)
 static bool overlap(u64 a, u64 a_len, u64 b, u64 b_len)
 {
 	return a < b + b_len && b < a + a_len;
+}
+
+/* Whether all regions can be mapped at the same time. */
+static bool files_hold(const struct message *m, const struct files *f)
+{
+	u32 i, n, count = min(m->memory.count, MESSAGE_REGIONS);
+	void *at[MESSAGE_REGIONS];
+	u64 len[MESSAGE_REGIONS];
+
+	for (n = 0; n < count; n++) {
+		struct message_region r = m->memory.region[n];
+
+		at[n] = file_map(f->fd[n], r.offset, r.size);
+		len[n] = r.offset + r.size;
+		if (!at[n])
+			break;
+	}
+	for (i = 0; i < n; i++)
+		munmap(at[i], len[i]);
+	return n == count;
 }
 
 static const char *check_memory(const struct message *m, const struct files *f, bool packed)
@@ -121,9 +155,9 @@ static const char *check_memory(const struct message *m, const struct files *f, 
 			    overlap(r.user_addr, r.size, m->memory.region[k].user_addr,
 				    m->memory.region[k].size))
 				return "memory regions overlap";
-		if (f && !file_holds(f->fd[i], r.offset, r.size))
-			return "the file of a memory region is shorter than that, or no memory";
 	}
+	if (f && !files_hold(m, f))
+		return "the file of a memory region is shorter than that, or no memory";
 	return NULL;
 }
 
@@ -157,9 +191,17 @@ static const char *check_inflight_numbers(const struct message *m)
 	return NULL;
 }
 
+/* The region is the back end's memory, of which the front end has the file. */
+#define INFLIGHT_MOST (16u << 20) /* bytes: twice what 256 queues of 1024 need */
+
 static const char *check_get_inflight(const struct message *m, const struct files *f, bool packed)
 {
-	return check_inflight_numbers(m);
+	const char *why = check_inflight_numbers(m);
+
+	if (!why && viola_inflight_size(m->inflight.queue_size, true) * m->inflight.queues >
+			    INFLIGHT_MOST)
+		why = "in-flight regions of more than 16 MiB are not made";
+	return why;
 }
 
 static const char *check_set_inflight(const struct message *m, const struct files *f, bool packed)
@@ -204,7 +246,7 @@ static const char *check_num(const struct message *m, const struct files *f, boo
 
 static const char *check_notifier(const struct message *m, const struct files *f, bool packed)
 {
-	return f && f->count && !file_notifies(f->fd[0]) ? "a notifier is no eventfd" : NULL;
+	return f && f->count && eventfd_or_none(f->fd[0]) < 0 ? "a notifier is no eventfd" : NULL;
 }
 
 static const char *check_mtu(const struct message *m, const struct files *f, bool packed)

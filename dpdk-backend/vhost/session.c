@@ -7,7 +7,6 @@
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
@@ -21,6 +20,7 @@
 #include "dpdk-backend/lcore/place.h"
 #include "dpdk-backend/port/ports.h"
 #include "dpdk-backend/socket.h"
+#include "dpdk-backend/vhost/call.h"
 #include "dpdk-backend/vhost/fdset.h"
 #include "dpdk-backend/vhost/kick.h"
 #include "dpdk-backend/vhost/message.h"
@@ -59,6 +59,12 @@ struct control {
 	/* There is a log. The library gives its address even after RESET_OWNER unmapped it. */
 	bool log;
 
+	/*
+	 * There is a memory table. A table that cannot be mapped leaves the library
+	 * without one, which it does not check for when it is asked, nor tell.
+	 */
+	bool memory;
+
 	/* SET_VRING_ADDR: whether and where the device's part of a ring is logged */
 	struct {
 		bool given;
@@ -70,6 +76,9 @@ _Static_assert(2 * SESSION_PAIRS == MESSAGE_QUEUES, "queues of a port");
 
 /* The library calls from its event thread and, for clients, from another. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+
+/* Of whoever has the lock. */
+static struct calls calls;
 
 /* The port of a connection; with the lock held, since ports come and go. */
 static struct port *port_of(int vid)
@@ -258,20 +267,16 @@ static void vring_region_clear(const struct control *c, u16 index)
 static bool vqueue_recover(const struct session *s, struct vqueue *q, void *region, u32 num)
 {
 	struct viola_inflight_split *common = region;
-	struct viola_inflight_packed *packed = region;
-	bool half = false;
 
 	if (!region)
 		return true;
 	q->tracked = true;
 	/* The library writes what the region has room for, which may be more. */
 	WRITE_ONCE(common->desc_num, (u16)num);
-	if (viola_ring_is_packed(&q->ring))
-		half = READ_ONCE(packed->used_idx) != READ_ONCE(packed->old_used_idx);
 	if (viola_ring_recover(&q->ring) < 0)
 		return false;
-	/* Descriptors of a batch that was begun are written again. */
-	if (half && s->log.base)
+	/* Descriptors of a batch that was begun are written again: whichever these are. */
+	if (viola_ring_is_packed(&q->ring) && s->log.base)
 		dirty_mark(&s->log, q->at.desc, viola_packed_desc_size(num));
 	return true;
 }
@@ -316,8 +321,8 @@ static struct vqueue *vqueue_make(const struct port *p, const struct session *s,
 		goto free;
 	rte_spinlock_init(&q->lock);
 	q->index = index;
-	q->callfd = v.callfd;
-	q->kickfd = kick_usable(v.kickfd);
+	q->callfd = eventfd_or_none(v.callfd);
+	q->kickfd = eventfd_or_none(v.kickfd);
 	q->at = at;
 	if (c->log_at[index].given)
 		q->at.device = c->log_at[index].addr;
@@ -355,6 +360,31 @@ static void vqueue_save(const struct session *s, const struct vqueue *q)
 				 viola_ring_used_index(&q->ring));
 }
 
+/*
+ * Gives back, unused, what a back end before had taken and this one not again: whoever
+ * goes on from the position that the front end is about to be told does not know of it.
+ */
+static void vqueue_give_back(const struct session *s, struct vqueue *q)
+{
+	bool some = false;
+
+	while (viola_ring_recovered(&q->ring)) {
+		struct viola_chain chain = {};
+
+		if (viola_ring_skip(&q->ring, &chain) <= 0)
+			break;
+		viola_ring_push(&q->ring, chain.id, 0);
+		some = true;
+	}
+	if (!some)
+		return;
+	viola_ring_publish(&q->ring);
+	vqueue_log_used(s, q);
+	if (q->callfd >= 0)
+		calls_add(&calls, q->callfd);
+	calls_send(&calls);
+}
+
 /* Unpublishes, waits for the lcores, and tells the library the positions. */
 static void session_stop(struct port *p)
 {
@@ -376,18 +406,20 @@ static void session_stop(struct port *p)
 	session_free(s);
 }
 
-static void session_start(struct port *p)
+/* A session of no queues yet, of what the library knows now; or NULL. */
+static struct session *session_make(const struct port *p)
 {
-	struct control *c = p->control;
+	const struct control *c = p->control;
 	struct session *s;
-	unsigned int i;
 	int err;
 
-	if (!c->running || c->torn || p->session)
-		return;
+	if (c->torn || !c->memory)
+		return NULL;
 	s = calloc(1, sizeof(*s));
-	if (!s)
-		goto no_memory;
+	if (!s) {
+		say(ERR, "%s: no memory for the session\n", p->name);
+		return NULL;
+	}
 	s->vid = c->vid;
 	s->holes = __atomic_load_n(&hole_count, __ATOMIC_ACQUIRE);
 	if (rte_vhost_get_negotiated_features(c->vid, &s->features))
@@ -401,6 +433,41 @@ static void session_start(struct port *p)
 		goto free;
 	}
 	session_log(p, s);
+	return s;
+free:
+	session_free(s);
+	return NULL;
+}
+
+/*
+ * Before GET_VRING_BASE of queue @index, with no session there: what a back end before
+ * left in flight goes back. The queue may not have been ready to be served yet.
+ */
+static void queue_give_back(struct port *p, u16 index)
+{
+	struct session *s = p->control->tracked ? session_make(p) : NULL;
+	struct vqueue *q = s ? vqueue_make(p, s, index) : NULL;
+
+	if (q) {
+		vqueue_give_back(s, q);
+		vqueue_save(s, q);
+		vqueue_free(q);
+	}
+	if (s)
+		session_free(s);
+}
+
+static void session_start(struct port *p)
+{
+	struct control *c = p->control;
+	struct session *s;
+	unsigned int i;
+
+	if (!c->running || p->session)
+		return;
+	s = session_make(p);
+	if (!s)
+		return;
 	for (i = 0; i < 2 * SESSION_PAIRS; i++) {
 		struct vqueue *q;
 
@@ -417,18 +484,15 @@ static void session_start(struct port *p)
 		}
 		/* What a back end before us, or before a change, did not tell. */
 		if (q->callfd >= 0)
-			eventfd_write(q->callfd, 1);
+			calls_add(&calls, q->callfd);
 	}
+	calls_send(&calls);
 	if (s->ntx + s->nrx) {
 		__atomic_store_n(&p->session, s, __ATOMIC_RELEASE);
 		lcores_wake();
 		return;
 	}
-free:
 	session_free(s);
-	return;
-no_memory:
-	say(ERR, "%s: no memory for the session\n", p->name);
 }
 
 /* --- what the library calls ------------------------------------------------ */
@@ -474,9 +538,14 @@ static void control_reset(struct control *c)
 }
 
 /* The session is withdrawn; what @m changes here, before the library acts on it. */
-static enum rte_vhost_msg_result control_before(struct control *c, struct message *m)
+static enum rte_vhost_msg_result control_before(struct port *p, struct message *m)
 {
+	struct control *c = p->control;
+
 	switch (m->request) {
+	case MESSAGE_SET_MEM_TABLE:
+		c->memory = false;
+		break;
 	case MESSAGE_SET_PROTOCOL_FEATURES:
 		c->tracked = m->number & BIT(PROTOCOL_INFLIGHT_SHMFD);
 		/*
@@ -495,10 +564,12 @@ static enum rte_vhost_msg_result control_before(struct control *c, struct messag
 		c->inflight_queues = 0;
 		c->tracked = false;
 		c->log = false;
+		c->memory = false;
 		memset(c->log_at, 0, sizeof(c->log_at));
 		break;
 	case MESSAGE_GET_VRING_BASE:
 		/* Stopped in good order: nothing is left to take up. */
+		queue_give_back(p, (u16)m->state.index);
 		vring_region_clear(c, (u16)m->state.index);
 		break;
 	case MESSAGE_RESET_DEVICE:
@@ -514,6 +585,10 @@ static enum rte_vhost_msg_result control_before(struct control *c, struct messag
 static void control_after(struct control *c, const struct message *m)
 {
 	switch (m->request) {
+	case MESSAGE_SET_MEM_TABLE:
+	case MESSAGE_ADD_MEM_REG:
+		c->memory = true;
+		break;
 	case MESSAGE_SET_LOG_BASE:
 		c->log = true;
 		break;
@@ -584,7 +659,7 @@ static enum rte_vhost_msg_result before_message(int vid, void *msg)
 			/* A driver that asks for the status now and then loses no frame by it. */
 			if (!message_asks(m))
 				session_stop(p);
-			ret = control_before(c, m);
+			ret = control_before(p, m);
 		}
 	}
 	port_leave();
@@ -773,6 +848,8 @@ int session_listen(struct port *p, char *why, size_t size)
 	control->vid = -1;
 	pthread_mutex_lock(&lock);
 	p->control = control;
+	if (!calls.list[0])
+		calls_init(&calls);
 	pthread_mutex_unlock(&lock);
 	/*
 	 * Features are taken away rather than set: who sets them is no network

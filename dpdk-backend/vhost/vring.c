@@ -11,11 +11,11 @@
 #include <linux/virtio_net.h>
 #include <rte_log.h>
 #include <rte_prefetch.h>
-#include <sys/eventfd.h>
 
 #include "dpdk-backend/forward/flow.h"
 #include "dpdk-backend/forward/forward.h"
 #include "dpdk-backend/vhost/burst.h"
+#include "dpdk-backend/vhost/call.h"
 #include "dpdk-backend/vhost/kick.h"
 #include "dpdk-backend/vhost/session.h"
 
@@ -32,17 +32,14 @@ static void vqueue_broken(struct lcore *lc, const struct port *p, struct vqueue 
 		q->index, viola_ring_error_name(q->ring.error));
 }
 
-/* Shows what was pushed, and interrupts if the driver wants that. */
+/* Shows what was pushed, and interrupts, at the end of the round, if the driver wants that. */
 static void vqueue_flush(struct lcore *lc, const struct port *p, const struct session *s,
 			 struct vqueue *q)
 {
 	viola_ring_publish(&q->ring);
 	vqueue_log_used(s, q);
-	if (viola_ring_needs_call(&q->ring) && q->callfd >= 0) {
-		/* Full means that an interrupt is pending anyway. */
-		eventfd_write(q->callfd, 1);
-		port_counters(lc, p)->calls++;
-	}
+	if (viola_ring_needs_call(&q->ring) && q->callfd >= 0)
+		port_counters(lc, p)->calls += calls_add(&lc->calls, q->callfd);
 }
 
 /* --- from the driver --------------------------------------------------------- */

@@ -84,9 +84,10 @@ static const struct command commands[] = {
 static void usage(void)
 {
 	fputs("Usage: viola-test-peer COMMAND --socket PATH [OPTION...] -- BACKEND ARG...\n"
-	      "COMMAND: carry, stop, dirty, recover, victims, hostile, fuzz\n"
+	      "COMMAND: carry, stop, ask, dirty, recover, victims, hostile, fuzz\n"
 	      "  --other PATH --packed --in-order --event-idx --indirect --mergeable\n"
-	      "  --inflight --count N --seconds N --seed N --only CASE --kept FILE\n", stderr);
+	      "  --inflight --stop --count N --seconds N --seed N --only CASE --kept FILE\n",
+	      stderr);
 	exit(2);
 }
 
@@ -110,6 +111,7 @@ int main(int argc, char **argv)
 		{ "indirect", no_argument, NULL, 't' },
 		{ "mergeable", no_argument, NULL, 'm' },
 		{ "inflight", no_argument, NULL, 'f' },
+		{ "stop", no_argument, NULL, 'b' },
 		{ "count", required_argument, NULL, 'n' },
 		{ "seconds", required_argument, NULL, 'T' },
 		{ "seed", required_argument, NULL, 'S' },
@@ -151,6 +153,9 @@ int main(int argc, char **argv)
 			break;
 		case 'f':
 			r.protocol |= BIT(PROTOCOL_INFLIGHT_SHMFD);
+			break;
+		case 'b':
+			r.stop = true;
 			break;
 		case 'n':
 			r.count = number(optarg);

@@ -15,6 +15,7 @@ struct run {
 	u64 seed;
 	unsigned int count; /* frames, kills, sessions */
 	unsigned int seconds;
+	bool stop; /* whoever takes up another's buffers, its rings are stopped first */
 	const char *only; /* a case's name or part of it, or NULL */
 	const char *kept; /* a list of sessions to begin with, or NULL */
 };

@@ -65,6 +65,10 @@ run_case 'back ends killed 25 times, buffers in flight, packed ring' \
 	peer recover --packed --inflight --count 25 --packed
 run_case 'back ends killed 25 times, buffers in flight, packed ring, in order and mergeable' \
 	peer recover --packed --inflight --count 25 --packed --in-order --mergeable
+run_case 'back ends killed 25 times, the next one stopped at once' \
+	peer recover "" --inflight --count 25 --stop --in-order
+run_case 'back ends killed 25 times, the next one stopped at once, packed ring' \
+	peer recover --packed --inflight --count 25 --stop --packed --in-order
 run_case 'back ends killed 4 times under virtio_user' backends_killed ""
 run_case 'back ends killed 4 times under virtio_user, packed ring' \
 	backends_killed ,packed_vq=1 --packed
