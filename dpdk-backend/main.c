@@ -163,7 +163,6 @@ static int ports_open(const struct options *o, char *why, size_t size)
 			if (r.kind != order[k])
 				continue;
 			r.number = (int)i;
-			r.mtu = o->mtu;
 			ret = port_add(&r, why, size);
 			if (ret < 0)
 				return ret;
@@ -201,6 +200,7 @@ static int serve(const struct options *o, const cpu_set_t *allowed)
 	fdb_init(o->ageing);
 	session_config = o->session;
 	forward_source_len = o->frame - 4;
+	ports_mtu = o->mtu;
 	err = lcores_init(o->mode);
 	if (err) {
 		fprintf(stderr, "viola-dpdk: %s; give more with --memory, or fewer --cores\n",

@@ -266,6 +266,9 @@ static int set_patch(struct options *o, const char *pairs, char *why, size_t siz
 		}
 		return 0;
 	}
+	if (o->nport < 2)
+		return wrong(why, size, "--forward patch=%s: there are not two ports to patch; give "
+			     "more, or none here and use \"viola dpdk port patch\"", pairs);
 	for (;;) {
 		uint64_t a, b;
 

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <viola/env.h>
+
 #define MEGABIT 125000.0 /* bytes */
 
 static long long number(const json_t *object, const char *key)
@@ -42,10 +44,19 @@ static void print_rates(const json_t *object)
 	       number(object, "tx_frames"));
 }
 
+/* Of what came from the port and was to go to it; not what the mode sends nowhere. */
 static long long dropped(const json_t *port)
 {
-	return number(port, "rx_invalid") + number(port, "tx_no_buffer") +
-	       number(port, "tx_too_long") + number(port, "tx_down") + number(port, "tx_offload");
+	static const char *const counters[] = {
+		"rx_invalid",	"rx_mtu",      "rx_limited", "rx_storm", "tx_no_buffer",
+		"tx_too_long",	"tx_mtu",      "tx_limited", "tx_down",	 "tx_offload",
+	};
+	long long sum = 0;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(counters); i++)
+		sum += number(port, counters[i]);
+	return sum;
 }
 
 static void print_queue(const json_t *queue, int width)

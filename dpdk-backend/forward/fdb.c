@@ -255,7 +255,8 @@ static enum fdb_result entry_confirm(struct fdb_entry *e, unsigned int port, u32
 
 /*
  * Room for ports at their limit: clears what has aged in the next slice of the
- * table, at most once a second. False if this second had its turn.
+ * table, at most once a second. False if this second had its turn. The clocks of
+ * lcores may be a second apart; the one behind must not take its turn again.
  */
 static bool fdb_sweep(u32 now)
 {
@@ -263,7 +264,7 @@ static bool fdb_sweep(u32 now)
 	u32 end = i + FDB_BUCKETS / FDB_SLICES;
 	unsigned int way;
 
-	if (last == now || !__atomic_compare_exchange_n(&swept, &last, now, false,
+	if ((s32)(now - last) <= 0 || !__atomic_compare_exchange_n(&swept, &last, now, false,
 							__ATOMIC_RELAXED, __ATOMIC_RELAXED))
 		return false;
 	for (; i < end; i++) {

@@ -2,9 +2,19 @@
 #include "dpdk-backend/lcore/place.h"
 
 #include <numaif.h>
+#include <pthread.h>
 #include <rte_ethdev.h>
 
 #define NODE_UNKNOWN (-1)
+
+/* A session that begins, and a user who moves its queues, are different threads. */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+
+/* Whoever owns it now sees what its last owner did; pairs with port_owner(). */
+static void set_owner(struct port *p, unsigned int queue, unsigned int owner)
+{
+	__atomic_store_n(&p->owner[queue], (u8)owner, __ATOMIC_RELEASE);
+}
 
 int place_node(const void *at)
 {
@@ -34,11 +44,12 @@ static unsigned int spread(unsigned int number, int node)
 
 static void place(struct port *p, unsigned int queue, int node)
 {
-	unsigned int owner = READ_ONCE(p->wish[queue]);
+	unsigned int owner;
 
-	if (owner == PORT_NOBODY)
-		owner = spread(p->index + queue, node);
-	WRITE_ONCE(p->owner[queue], (u8)owner);
+	pthread_mutex_lock(&lock);
+	owner = p->wish[queue];
+	set_owner(p, queue, owner == PORT_NOBODY ? spread(p->index + queue, node) : owner);
+	pthread_mutex_unlock(&lock);
 }
 
 void place_port(struct port *p)
@@ -66,10 +77,12 @@ void place_uplink(struct port *p)
 
 void place_move(struct port *p, unsigned int queue, unsigned int owner)
 {
-	WRITE_ONCE(p->wish[queue], (u8)owner);
-	WRITE_ONCE(p->owner[queue], PORT_NOBODY);
+	pthread_mutex_lock(&lock);
+	p->wish[queue] = (u8)owner;
+	set_owner(p, queue, PORT_NOBODY);
 	lcores_synchronize();
-	WRITE_ONCE(p->owner[queue], (u8)owner);
+	set_owner(p, queue, owner);
+	pthread_mutex_unlock(&lock);
 	/* It may sleep, and kicks went to the one before. */
 	lcores_wake();
 }

@@ -5,7 +5,8 @@
  * A queue gets its owner when its session (or uplink) is made, while no lcore
  * looks at it: one on the NUMA node of its ring, or where a user put it. To move
  * a queue that is polled, nobody owns it until each lcore has passed a quiescent
- * point; so no two lcores ever poll one queue.
+ * point; so no two lcores ever poll one queue, and the next finds the ring as the
+ * last left it.
  */
 #ifndef VIOLA_DPDK_PLACE_H
 #define VIOLA_DPDK_PLACE_H

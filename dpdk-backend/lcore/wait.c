@@ -8,6 +8,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "dpdk-backend/forward/forward.h"
+
 #define WAIT_FDS (1u + PORT_MAX * PORT_QUEUES)
 #define WAIT_BRIEF 100000 /* nanoseconds: sources that cannot tell */
 
@@ -66,6 +68,7 @@ bool wait_ready(const struct lcore *lc, int fd)
 static bool arm(struct lcore *lc)
 {
 	unsigned int i, n = __atomic_load_n(&port_count, __ATOMIC_ACQUIRE);
+	bool generate = READ_ONCE(forward)->generate;
 
 	wait_for(lc, lc->wait->wake);
 	for (i = 0; i < n; i++) {
@@ -73,6 +76,9 @@ static bool arm(struct lcore *lc)
 
 		if (ops->arm && !ops->arm(lc, &ports[i]))
 			return false;
+		/* No kick tells that the next of these is due, or that there is room for it. */
+		if (generate && port_owner(&ports[i], 0) == lc->index && ops->up(&ports[i]))
+			wait_briefly(lc);
 	}
 	return true;
 }

@@ -72,6 +72,9 @@ struct port {
 	u8 owner[PORT_QUEUES] __rte_cache_aligned;
 	u8 wish[PORT_QUEUES];
 	u64 tx_offloads; /* RTE_ETH_TX_OFFLOAD_*: what is left to the device */
+	struct rte_mempool *pool; /* of the slot; see uplink.c */
+	u32 tx_most; /* bytes of a frame, or a segment, that the device takes */
+	bool tx_chains; /* a frame may lie in several mbufs */
 	bool link_down; /* written by the device's interrupt */
 
 	/* What it lets through, see filter.h; read by lcores, changed rarely. */
@@ -92,7 +95,8 @@ extern const struct port_ops port_none_ops;
 /* Which lcore polls queue @queue, below PORT_QUEUES, of @p. */
 static inline unsigned int port_owner(const struct port *p, unsigned int queue)
 {
-	return READ_ONCE(p->owner[queue]);
+	/* What the owner before did with the queue comes first: place.c stores after that. */
+	return __atomic_load_n(&p->owner[queue], __ATOMIC_ACQUIRE);
 }
 
 static inline struct counters *port_counters(struct lcore *lc, const struct port *p)

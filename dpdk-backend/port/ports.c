@@ -17,6 +17,7 @@
 struct port ports[PORT_MAX];
 unsigned int port_count;
 pthread_mutex_t ports_lock = PTHREAD_MUTEX_INITIALIZER;
+unsigned int ports_mtu;
 
 /* --- no port ----------------------------------------------------------------- */
 
@@ -135,7 +136,7 @@ static int port_set(struct port *p, const struct port_request *r, char *why, siz
 	unsigned int i;
 
 	setting_defaults(p);
-	p->mtu = r->mtu;
+	p->mtu = ports_mtu;
 	filter_update(p);
 	for (i = 0; i < r->nsetting; i++)
 		if (setting_apply(p, r->setting[i], why, size) < 0)

@@ -25,7 +25,6 @@ struct port_request {
 	const struct port_kind *kind;
 	const char *name; /* path or device */
 	bool client, isolated;
-	unsigned int mtu; /* 0: any, unless a setting says otherwise */
 	unsigned int nsetting;
 	const char *setting[PORT_SETTINGS]; /* words, see setting.h */
 	int number; /* the slot, or -1 for the first free one */
@@ -52,6 +51,7 @@ struct port_kind {
 
 extern const struct port_kind port_kind_session, port_kind_uplink;
 extern pthread_mutex_t ports_lock;
+extern unsigned int ports_mtu; /* of ports of which no setting says it; 0: any */
 
 /* Makes all slots empty ones. Before anything else here. */
 void ports_init(void);

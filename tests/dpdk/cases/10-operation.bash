@@ -28,7 +28,9 @@ wrong_options()
 	refused 'given twice' --port "$dir/s0" --port "$dir/s0" || status=1
 	refused 'there are reflect' --port "$dir/s0" --forward bounce || status=1
 	refused 'even number' --port "$dir/s0" --forward patch || status=1
-	refused 'of port numbers' --port "$dir/s0" --forward patch=0:1 || status=1
+	refused 'not two ports' --port "$dir/s0" --forward patch=0:1 || status=1
+	refused 'not two ports' --control "$dir/c" --forward patch=0:1000000 || status=1
+	refused 'of port numbers' --port "$dir/s0" --port "$dir/s1" --forward patch=0:2 || status=1
 	refused 'number from' --port "$dir/s0" --ageing never || status=1
 	refused 'give CPUs' --port "$dir/s0" --cores all || status=1
 	refused 'against the CPUs here' --port "$dir/s0" --cores 99 || status=1
