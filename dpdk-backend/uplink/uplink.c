@@ -17,9 +17,8 @@
 #include "dpdk-backend/vhost/session.h"
 
 #define UPLINK_DESC 1024
-/* mbufs: what queues and bursts can hold, per device */
-#define UPLINK_MBUFS 8191u
-#define UPLINK_CACHE 256
+#define UPLINK_CACHE 256u
+#define UPLINK_FEWEST 60u /* bytes of a frame on the wire, without FCS */
 #define UPLINK_SEGS 62u /* pieces of a frame; longer chains are no frames here */
 #define UPLINK_LOOK 128u /* bytes in which headers are looked for */
 #define RX_CHECKSUMS                                                      \
@@ -28,8 +27,6 @@
 #define TX_WORK                                                           \
 	(RTE_ETH_TX_OFFLOAD_IPV4_CKSUM | RTE_ETH_TX_OFFLOAD_UDP_CKSUM | \
 	 RTE_ETH_TX_OFFLOAD_TCP_CKSUM | RTE_ETH_TX_OFFLOAD_TCP_TSO)
-
-static struct rte_mempool *pool;
 
 static int uplink_fail(const struct port *p, int err, char *why, size_t size, const char *what)
 {
@@ -93,6 +90,40 @@ static int uplink_mtu(const struct port *p, const struct rte_eth_dev_info *info,
 	return 0;
 }
 
+/*
+ * The mbufs of @p: as many as its queues, and each lcore's cache and burst, can hold, a
+ * frame of 64 KiB being some 30. Frames of it may still wait in other devices' queues when
+ * @p goes, so the pool stays, for the next device in the slot. 0 or -errno.
+ */
+static int uplink_pool(struct port *p, u32 desc, int socket)
+{
+	static unsigned int made;
+	u32 n = desc + lcore_count * (UPLINK_CACHE * 3 / 2 + 32 * FRAME_BURST);
+	char name[RTE_MEMPOOL_NAMESIZE];
+
+	if (p->pool && p->pool->size >= n)
+		return 0;
+	/* Another name each time: of one that is too small some mbufs may be under way. */
+	snprintf(name, sizeof(name), "uplink%u", made++);
+	if (p->pool && rte_mempool_full(p->pool))
+		rte_mempool_free(p->pool);
+	p->pool = rte_pktmbuf_pool_create(name, n, UPLINK_CACHE, 0, RTE_MBUF_DEFAULT_BUF_SIZE,
+					  socket);
+	if (!p->pool)
+		p->pool = rte_pktmbuf_pool_create(name, n, UPLINK_CACHE, 0,
+						  RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
+	return p->pool ? 0 : -ENOMEM;
+}
+
+/* What @p's device takes at most, now that its MTU is set. */
+static void uplink_most(struct port *p)
+{
+	u16 mtu;
+
+	/* An Ethernet header and two tags around the MTU. */
+	p->tx_most = rte_eth_dev_get_mtu(p->ethdev, &mtu) ? FRAME_MAX : mtu + FRAME_MIN + 8u;
+}
+
 static int uplink_start(struct port *p, char *why, size_t size)
 {
 	struct rte_eth_conf conf = {};
@@ -119,6 +150,7 @@ static int uplink_start(struct port *p, char *why, size_t size)
 	err = uplink_mtu(p, &info, &conf, why, size);
 	if (err)
 		return err;
+	p->tx_offloads = 0;
 	/* A tap does in software, and IPv6 not at all, what it says that it does. */
 	if (session_config.offloads && strcmp(info.driver_name, "net_tap")) {
 		conf.rxmode.offloads |= info.rx_offload_capa & RX_CHECKSUMS;
@@ -126,8 +158,9 @@ static int uplink_start(struct port *p, char *why, size_t size)
 	}
 	conf.txmode.offloads = p->tx_offloads |
 			       (info.tx_offload_capa & RTE_ETH_TX_OFFLOAD_MULTI_SEGS);
+	p->tx_chains = conf.txmode.offloads & RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
 	/* A segment is a frame of several mbufs, nearly always. */
-	if (!(conf.txmode.offloads & RTE_ETH_TX_OFFLOAD_MULTI_SEGS))
+	if (!p->tx_chains)
 		p->tx_offloads &= ~(u64)RTE_ETH_TX_OFFLOAD_TCP_TSO;
 	conf.intr_conf.lsc = !!(*info.dev_flags & RTE_ETH_DEV_INTR_LSC);
 	/* Where lcores may sleep, and as far as the device is able to. */
@@ -139,9 +172,16 @@ static int uplink_start(struct port *p, char *why, size_t size)
 	}
 	if (!err)
 		err = rte_eth_dev_adjust_nb_rx_tx_desc(p->ethdev, &rx_desc, &tx_desc);
+	if (!err)
+		err = uplink_pool(p, p->rx_queues * rx_desc + p->tx_queues * tx_desc, socket);
+	if (err == -ENOMEM) {
+		snprintf(why, size, "uplink %s: no memory for its buffers; give more with --memory, "
+			 "or hugepages", p->name);
+		return err;
+	}
 	for (i = 0; !err && i < p->rx_queues; i++)
 		err = rte_eth_rx_queue_setup(p->ethdev, i, rx_desc, (unsigned int)socket, NULL,
-					     pool);
+					     p->pool);
 	for (i = 0; !err && i < p->tx_queues; i++)
 		err = rte_eth_tx_queue_setup(p->ethdev, i, tx_desc, (unsigned int)socket, NULL);
 	if (!err)
@@ -157,30 +197,34 @@ static int uplink_start(struct port *p, char *why, size_t size)
 	/* What a switch must, and a device need not be able to. */
 	rte_eth_promiscuous_enable(p->ethdev);
 	rte_eth_allmulticast_enable(p->ethdev);
-	if (p->tx_queues < lcore_count) {
+	if (p->tx_queues && p->tx_queues < lcore_count) {
 		p->tx_lock = calloc(p->tx_queues, sizeof(*p->tx_lock));
 		if (!p->tx_lock)
 			return uplink_fail(p, ENOMEM, why, size, "no memory");
 	}
+	uplink_most(p);
 	uplink_follow(p);
 	return 0;
+}
+
+/* The port that device @ethdev is, or NULL. */
+static const struct port *uplink_port(u16 ethdev)
+{
+	unsigned int i;
+
+	for (i = 0; i < port_count; i++)
+		if (ports[i].ops == &uplink_port_ops && ports[i].ethdev == ethdev)
+			return &ports[i];
+	return NULL;
 }
 
 int uplink_open(struct port *p, char *why, size_t size)
 {
 	struct rte_dev_iterator iter;
 	u16 id, found = RTE_MAX_ETHPORTS;
+	const struct port *other;
 	int err;
 
-	if (!pool)
-		pool = rte_pktmbuf_pool_create("uplinks", UPLINK_MBUFS, UPLINK_CACHE, 0,
-					       RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
-	if (!pool) {
-		snprintf(why, size,
-			 "uplink %s: no memory for %u buffers; give more with --memory, or hugepages",
-			 p->name, UPLINK_MBUFS);
-		return -ENOMEM;
-	}
 	err = rte_dev_probe(p->name);
 	/* A PCI device is there since EAL started. */
 	if (err && err != -EEXIST)
@@ -192,6 +236,13 @@ int uplink_open(struct port *p, char *why, size_t size)
 	}
 	if (found == RTE_MAX_ETHPORTS)
 		return uplink_fail(p, ENODEV, why, size, "it is no Ethernet device");
+	/* Whatever its arguments: EAL knows devices by their names. */
+	other = uplink_port(found);
+	if (other) {
+		snprintf(why, size, "uplink %s: the device is port %u already, %s", p->name,
+			 other->index, other->name);
+		return -EEXIST;
+	}
 	p->ethdev = found;
 	err = uplink_start(p, why, size);
 	if (err)
@@ -308,8 +359,8 @@ static unsigned int uplink_poll(struct lcore *lc, struct port *p)
 	return total;
 }
 
-/* A new mbuf, or several in a row, with the bytes of @f; or NULL. */
-static struct rte_mbuf *mbuf_from_frame(const struct frame *f)
+/* A new mbuf of @p, or several in a row, with the bytes of @f; or NULL. */
+static struct rte_mbuf *mbuf_from_frame(const struct port *p, const struct frame *f)
 {
 	struct rte_mbuf *first = NULL, **link = &first, *m;
 	u32 done = 0;
@@ -317,7 +368,7 @@ static struct rte_mbuf *mbuf_from_frame(const struct frame *f)
 	do {
 		u32 part;
 
-		m = rte_pktmbuf_alloc(pool);
+		m = rte_pktmbuf_alloc(p->pool);
 		if (!m) {
 			rte_pktmbuf_free(first);
 			return NULL;
@@ -331,6 +382,12 @@ static struct rte_mbuf *mbuf_from_frame(const struct frame *f)
 		if (m != first)
 			first->nb_segs++;
 	} while (done < f->len);
+	/* Some devices stop at shorter ones; all would send them as long as this. */
+	if (unlikely(done < UPLINK_FEWEST)) {
+		memset(rte_pktmbuf_mtod_offset(first, void *, done), 0, UPLINK_FEWEST - done);
+		done = UPLINK_FEWEST;
+		first->data_len = UPLINK_FEWEST;
+	}
 	first->pkt_len = done;
 	return first;
 }
@@ -440,11 +497,38 @@ static void burst_send(struct uplink_burst *b)
 	b->n = 0;
 }
 
+/*
+ * Whether the device may be given @m. Drivers rely on what it was set up for: some copy
+ * what pkt_len says out of a first mbuf, and a NIC may stop a queue for a frame that
+ * is too long for it.
+ */
+static bool burst_takes(struct uplink_burst *b, const struct rte_mbuf *m)
+{
+	struct counters *c = port_counters(b->lc, b->p);
+	u32 len = m->pkt_len;
+
+	if (unlikely(m->ol_flags & RTE_MBUF_F_TX_TCP_SEG))
+		len = m->l2_len + m->l3_len + m->l4_len + m->tso_segsz;
+	if (unlikely(len > b->p->tx_most)) {
+		c->tx_mtu++;
+		return false;
+	}
+	if (unlikely(m->nb_segs > 1 && !b->p->tx_chains)) {
+		c->tx_too_long++;
+		return false;
+	}
+	return true;
+}
+
 /* Adds @m, which is NULL where there was no memory for it. */
 static void burst_add(struct uplink_burst *b, struct rte_mbuf *m)
 {
 	if (unlikely(!m)) {
 		port_counters(b->lc, b->p)->tx_no_buffer++;
+		return;
+	}
+	if (unlikely(!burst_takes(b, m))) {
+		rte_pktmbuf_free(m);
 		return;
 	}
 	b->m[b->n++] = m;
@@ -459,7 +543,7 @@ static void burst_finish(struct uplink_burst *b, const struct frame *f)
 	struct frame *out;
 
 	if (b->p->tx_offloads) {
-		struct rte_mbuf *m = mbuf_from_frame(f);
+		struct rte_mbuf *m = mbuf_from_frame(b->p, f);
 
 		if (!m || mbuf_offload(m, f, b->p->tx_offloads)) {
 			b->prepare = true;
@@ -470,7 +554,7 @@ static void burst_finish(struct uplink_burst *b, const struct frame *f)
 	}
 	w = port_finish(b->lc, b->p, f);
 	while (w && (out = offload_next(w)))
-		burst_add(b, mbuf_from_frame(out));
+		burst_add(b, mbuf_from_frame(b->p, out));
 }
 
 static void uplink_output(struct lcore *lc, struct port *p, struct frame **f, unsigned int n,
@@ -494,7 +578,7 @@ static void uplink_output(struct lcore *lc, struct port *p, struct frame **f, un
 			f[i]->mbuf = NULL;
 			burst_add(&b, m);
 		} else {
-			burst_add(&b, mbuf_from_frame(f[i]));
+			burst_add(&b, mbuf_from_frame(p, f[i]));
 		}
 	}
 	if (b.n)

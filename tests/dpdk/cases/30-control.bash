@@ -150,6 +150,20 @@ client_sentences()
 	return $status
 }
 
+later_mtu()
+{
+	local back status=0
+
+	start_controlled --port "$dir/s0" --mtu 1500 || return 1
+	back=$last
+	ask port add "$dir/s1" >/dev/null && ask port add "$dir/s2,mtu=9000" >/dev/null || return 1
+	[ "$(tests/dpdk/announce.py "$dir/s1" 1500 2>>"$dir/why")" = accepted ] || status=1
+	[ "$(tests/dpdk/announce.py "$dir/s1" 1501 2>>"$dir/why")" = refused ] || status=1
+	[ "$(tests/dpdk/announce.py "$dir/s2" 9000 2>>"$dir/why")" = accepted ] || status=1
+	stop_backend "$back" || status=1
+	return $status
+}
+
 # Port 0 carries verified traffic while another comes and goes, with a front end now and then.
 ports_churn()
 {
@@ -218,6 +232,10 @@ uplinks_churn()
 	for ((i = 0; i < 10; i++)); do
 		[ "$(ask uplink add net_null0)" = 'port 1' ] || return 1
 		asked '.ports[1].kind == "ethdev" and .ports[1].up' || return 1
+		# The same device, whatever its arguments, is not taken apart for another port.
+		! ask uplink add net_null0,size=100 >"$dir/again" 2>&1 &&
+			grep -q 'is port 1 already' "$dir/again" &&
+			asked '(.ports | length) == 2 and .ports[1].up' || return 1
 		ask port remove net_null0 || return 1
 	done
 	stop_stream "$other" "$dir/stream.log" || return 1
@@ -403,6 +421,7 @@ polls()
 run_case 'control: status, as table and as JSON' status_tells
 run_case 'control: rates and load' rates
 run_case 'control: sentences of commands' client_sentences
+run_case 'control: --mtu is that of ports added later, too' later_mtu
 run_case 'control: ports come and go beside traffic' ports_churn
 run_case 'control: the end of a patch vanishes' patch_churn
 run_case 'control: uplinks come and go' uplinks_churn

@@ -90,6 +90,17 @@ limited()
 	esac
 }
 
+# Frames that are due wake nobody: who makes them looks by himself. The front end, whose
+# frames do not come back, soon stops sending.
+paced()
+{
+	start_backend --port "$dir/s0,pps-to=1000,burst=10" --forward source --mode interrupt
+	timeout -k 2 3 $frontend --cpu "${cpus[1]}" --frames 100 "path=$dir/s0" \
+		>"$dir/frontend.log" 2>&1
+	stop_backend "$last" || return 1
+	holds 0 '.tx_frames >= 500'
+}
+
 # Limits that are not reached drop nothing, and reflected frames pass two.
 generous()
 {
@@ -112,6 +123,23 @@ mtu_exceeded()
 		! through "--port $dir/s0 --port $dir/s1,mtu=1500 --forward patch" --expect patch \
 			--frames 100 --size 1515-1515 "path=$dir/s0" "path=$dir/s1" &&
 		holds 1 '.tx_mtu > 0'
+}
+
+# A device is given no longer frames than its MTU allows, and told or not.
+mtu_of_a_device()
+{
+	local far near
+
+	start_backend --port "$dir/s1"
+	far=$last
+	start_backend --port "$dir/s0" --forward patch --memory 256 \
+		--uplink "net_virtio_user0,path=$dir/s1,queue_size=1024"
+	near=$last
+	run_frontend --frames 1000 --size 60-1518 --window 32 "path=$dir/s0" || return 1
+	! run_frontend --frames 100 --size 1523-1523 "path=$dir/s0" || return 1
+	stop_backend "$far"
+	stop_backend "$near" || return 1
+	holds 1 '.tx_mtu > 0 and .tx_frames >= 1000'
 }
 
 # What is to be cut into segments is measured by those.
@@ -254,10 +282,12 @@ run_case 'limits in frames, from a port' limited pps=1000 sink
 run_case 'limits in bits, from a port' limited rate=512k sink
 run_case 'limits in frames, to a port' limited pps-to=1000 source
 run_case 'limits in bits, to a port' limited rate-to=480k source
+run_case 'limits in frames, to a port, while lcores sleep' paced
 run_case 'limits that are not reached' generous
 run_case 'MTU, frames that fit' mtu_fits
 run_case 'MTU, frames that do not' mtu_exceeded
 run_case 'MTU, frames to be segmented' mtu_segments
+run_case 'MTU of a device' mtu_of_a_device
 run_case 'flows spread over the queues of a receiver' several "${cpus[0]}"
 run_case 'flows spread over the queues of a receiver, 2 lcores' several "${cpus[0]},${cpus[1]}"
 run_case 'offloads finished in software, two tags' tagged_segments
