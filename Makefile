@@ -117,6 +117,8 @@ datadir := $(DESTDIR)$(PREFIX)/share
 dkmsdir := $(DESTDIR)/usr/src/viola-$(VERSION)
 udevdir := $(DESTDIR)/usr/lib/udev/rules.d
 unitdir := $(DESTDIR)/usr/lib/systemd/system
+# Where QEMU's vhost-user specification has management programs look.
+vhostdir := $(DESTDIR)$(if $(filter /usr,$(PREFIX)),/usr/share,/etc)/qemu/vhost-user
 
 installed := $(filter-out viola-test-% viola-havoc bench-%,$(programs) $(notdir $(scripts)))
 
@@ -130,12 +132,12 @@ install: programs
 	install -m 644 tools/viola/completion.bash $(datadir)/bash-completion/completions/viola
 	install -m 644 packaging/udev/60-viola.rules $(udevdir)
 ifneq ($(filter viola-dpdk,$(programs)),)
-	install -d $(unitdir) $(datadir)/qemu/vhost-user
+	install -d $(unitdir) $(vhostdir)
 	sed 's|@BINDIR@|$(PREFIX)/bin|' packaging/systemd/viola-dpdk.service \
 		>$(unitdir)/viola-dpdk.service
 	sed 's|@BINDIR@|$(PREFIX)/bin|' packaging/vhost-user/50-viola-dpdk.json \
-		>$(datadir)/qemu/vhost-user/50-viola-dpdk.json
-	chmod 644 $(unitdir)/viola-dpdk.service $(datadir)/qemu/vhost-user/50-viola-dpdk.json
+		>$(vhostdir)/50-viola-dpdk.json
+	chmod 644 $(unitdir)/viola-dpdk.service $(vhostdir)/50-viola-dpdk.json
 endif
 	cp -r Kbuild packaging/dkms.conf module include $(dkmsdir)
 

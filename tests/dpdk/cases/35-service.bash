@@ -168,7 +168,7 @@ installed()
 	make --no-print-directory install DESTDIR="$dir/root" PREFIX=/opt/v >"$dir/install.log" 2>&1 ||
 		return 1
 	jq -e '.type == "net" and .binary == "/opt/v/bin/viola-dpdk"' \
-		"$dir/root/opt/v/share/qemu/vhost-user/50-viola-dpdk.json" >/dev/null || return 1
+		"$dir/root/etc/qemu/vhost-user/50-viola-dpdk.json" >/dev/null || return 1
 	"$dir/root/opt/v/bin/viola-dpdk" --print-capabilities | jq -e '.type == "net"' >/dev/null ||
 		return 1
 	sed "s|/opt/v/bin|$dir/root/opt/v/bin|; /^Documentation/d" \
