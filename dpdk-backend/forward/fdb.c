@@ -264,8 +264,9 @@ static bool fdb_sweep(u32 now)
 	u32 end = i + FDB_BUCKETS / FDB_SLICES;
 	unsigned int way;
 
-	if ((s32)(now - last) <= 0 || !__atomic_compare_exchange_n(&swept, &last, now, false,
-							__ATOMIC_RELAXED, __ATOMIC_RELAXED))
+	if ((s32)(now - last) <= 0 ||
+	    !__atomic_compare_exchange_n(&swept, &last, now, false, __ATOMIC_RELAXED,
+					 __ATOMIC_RELAXED))
 		return false;
 	for (; i < end; i++) {
 		for (way = 0; way < FDB_WAYS; way++) {

@@ -93,9 +93,9 @@ static int uplink_mtu(const struct port *p, const struct rte_eth_dev_info *info,
 /*
  * The mbufs of @p: as many as its queues, and each lcore's cache and burst, can hold, a
  * frame of 64 KiB being some 30. Frames of it may still wait in other devices' queues when
- * @p goes, so the pool stays, for the next device in the slot. 0 or -errno.
+ * @p goes, so the pool stays, for the next device in the slot. 0, or -ENOMEM, said in @why.
  */
-static int uplink_pool(struct port *p, u32 desc, int socket)
+static int uplink_pool(struct port *p, u32 desc, int socket, char *why, size_t size)
 {
 	static unsigned int made;
 	u32 n = desc + lcore_count * (UPLINK_CACHE * 3 / 2 + 32 * FRAME_BURST);
@@ -112,7 +112,11 @@ static int uplink_pool(struct port *p, u32 desc, int socket)
 	if (!p->pool)
 		p->pool = rte_pktmbuf_pool_create(name, n, UPLINK_CACHE, 0,
 						  RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
-	return p->pool ? 0 : -ENOMEM;
+	if (p->pool)
+		return 0;
+	snprintf(why, size, "uplink %s: no memory for %u buffers; give more with --memory, or hugepages",
+		 p->name, n);
+	return -ENOMEM;
 }
 
 /* What @p's device takes at most, now that its MTU is set. */
@@ -172,13 +176,9 @@ static int uplink_start(struct port *p, char *why, size_t size)
 	}
 	if (!err)
 		err = rte_eth_dev_adjust_nb_rx_tx_desc(p->ethdev, &rx_desc, &tx_desc);
-	if (!err)
-		err = uplink_pool(p, p->rx_queues * rx_desc + p->tx_queues * tx_desc, socket);
-	if (err == -ENOMEM) {
-		snprintf(why, size, "uplink %s: no memory for its buffers; give more with --memory, "
-			 "or hugepages", p->name);
-		return err;
-	}
+	if (!err && uplink_pool(p, p->rx_queues * rx_desc + p->tx_queues * tx_desc, socket, why,
+				size))
+		return -ENOMEM;
 	for (i = 0; !err && i < p->rx_queues; i++)
 		err = rte_eth_rx_queue_setup(p->ethdev, i, rx_desc, (unsigned int)socket, NULL,
 					     p->pool);

@@ -125,6 +125,23 @@ mtu_exceeded()
 		holds 1 '.tx_mtu > 0'
 }
 
+# start_near PORT: a back end with PORT patched to its uplink, a virtio_user device at port
+# $dir/s1 of another. Its process is in $near.
+start_near()
+{
+	start_backend --port "$1" --forward patch --memory 256 --stats "$dir/near" \
+		--uplink "net_virtio_user0,path=$dir/s1,queue_size=1024"
+	near=$last
+}
+
+# near_holds PORT EXPRESSION: as holds, of that back end
+near_holds()
+{
+	jq -e ".ports[$1] | $2" "$dir/near" >/dev/null && return
+	printf 'near: %s\n' "$(jq -c ".ports[$1]" "$dir/near")" >>"$dir/why"
+	return 1
+}
+
 # A device is given no longer frames than its MTU allows, and told or not.
 mtu_of_a_device()
 {
@@ -132,14 +149,12 @@ mtu_of_a_device()
 
 	start_backend --port "$dir/s1"
 	far=$last
-	start_backend --port "$dir/s0" --forward patch --memory 256 \
-		--uplink "net_virtio_user0,path=$dir/s1,queue_size=1024"
-	near=$last
+	start_near "$dir/s0"
 	run_frontend --frames 1000 --size 60-1518 --window 32 "path=$dir/s0" || return 1
 	! run_frontend --frames 100 --size 1523-1523 "path=$dir/s0" || return 1
 	stop_backend "$far"
 	stop_backend "$near" || return 1
-	holds 1 '.tx_mtu > 0 and .tx_frames >= 1000'
+	near_holds 1 '.tx_mtu > 0 and .tx_frames >= 1000'
 }
 
 # What is to be cut into segments is measured by those.
@@ -174,17 +189,12 @@ uplink_offloads()
 
 	start_backend --port "$dir/s1" --port "$dir/s2" --forward patch
 	far=$last
-	start_backend --port "$dir/s0" --forward patch --memory 256 --stats "$dir/near" \
-		--uplink "net_virtio_user0,path=$dir/s1,queue_size=1024"
-	near=$last
+	start_near "$dir/s0"
 	run_frontend --segments --frames 200 "$@" "path=$dir/s0" "path=$dir/s2" || status=1
 	stop_backend "$near" || status=1
 	stop_backend "$far" || status=1
-	jq -e '.ports[1] | .gso_finished == 0 and .csum_finished == 0 and .tx_offload == 0 and
-	       .tx_frames > 0' "$dir/near" >/dev/null || {
-		printf 'near: %s\n' "$(jq -c '.ports[1]' "$dir/near")" >>"$dir/why"
-		status=1
-	}
+	near_holds 1 '.gso_finished == 0 and .csum_finished == 0 and .tx_offload == 0 and
+		      .tx_frames > 0' || status=1
 	return $status
 }
 
@@ -195,16 +205,11 @@ uplink_receives()
 
 	start_backend --port "$dir/s1" --port "$dir/s0" --forward patch
 	far=$last
-	start_backend --port "$dir/s2" --forward patch --memory 256 --stats "$dir/near" \
-		--uplink "net_virtio_user0,path=$dir/s1,queue_size=1024"
-	near=$last
+	start_near "$dir/s2"
 	run_frontend --segments --frames 200 "path=$dir/s0" "path=$dir/s2" || status=1
 	stop_backend "$near" || status=1
 	stop_backend "$far" || status=1
-	jq -e '.ports[0].csum_finished > 0' "$dir/near" >/dev/null || {
-		printf 'near: %s\n' "$(jq -c '.ports[0]' "$dir/near")" >>"$dir/why"
-		status=1
-	}
+	near_holds 0 '.csum_finished > 0' || status=1
 	return $status
 }
 
