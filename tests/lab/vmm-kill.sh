@@ -9,6 +9,8 @@ set -uo pipefail
 top=$(cd "$(dirname "$0")/../.." && pwd -P)
 # shellcheck source=lib/report.bash
 source "$top/tests/lab/lib/report.bash"
+# shellcheck source=lib/owner.bash
+source "$top/tests/lab/lib/owner.bash"
 self=$top/tests/lab/vmm-kill.sh
 dir=$top/build/lab/vmm-kill
 kernel=6.12
@@ -26,47 +28,6 @@ judge()
 	else
 		printf 'not ok - %s - %s\n' "$name" "$(tail -n 1 <<<"$said")"
 	fi
-}
-
-# within SECONDS COMMAND…
-within()
-{
-	local end=$((SECONDS + $1))
-
-	shift
-	until "$@" >/dev/null 2>&1; do
-		((SECONDS < end)) || return 1
-		sleep 0.05
-	done
-}
-
-# Pages that are pinned now: taken less given back. Each CPU keeps small counts
-# to itself until it is asked.
-pinned()
-{
-	echo 1 >/proc/sys/vm/stat_refresh
-	awk '/^nr_foll_pin_acquired / { n += $2 } /^nr_foll_pin_released / { n -= $2 }
-	     END { print n }' /proc/vmstat
-}
-
-pinned_is()
-{
-	local now
-
-	now=$(pinned)
-	echo "$now pages are pinned, $1 were before"
-	[[ $now == "$1" ]]
-}
-
-workers()
-{
-	pgrep '^viola-[0-9]'
-}
-
-no_workers()
-{
-	workers
-	[[ -z $(workers) ]]
 }
 
 load()

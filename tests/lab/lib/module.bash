@@ -10,6 +10,8 @@
 # module_cpus is the number of the lab's CPUs; module code wants two, to race.
 
 module_top=$(cd "$(dirname "$0")/../.." && pwd -P)
+# shellcheck source=owner.bash
+source "$module_top/tests/lab/lib/owner.bash"
 
 # In the lab: the module with what it needs, and the tests' programs.
 module_load()
@@ -39,18 +41,6 @@ check()
 	else
 		not_ok "$name" "$(tail -n 1 <<<"$said")"
 	fi
-}
-
-# Waits up to SECONDS for COMMAND… to succeed.
-within()
-{
-	local end=$((SECONDS + $1))
-
-	shift
-	until "$@" >/dev/null 2>&1; do
-		((SECONDS < end)) || return 1
-		sleep 0.1
-	done
 }
 
 module_test()

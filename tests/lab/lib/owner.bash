@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# In the lab: what an owner of a device has while it lives, and must not leave
+# behind when it dies: threads, pinned pages, memory.
+
+# within SECONDS COMMAND…: waits that long for COMMAND to succeed
+within()
+{
+	local end=$((SECONDS + $1))
+
+	shift
+	until "$@" >/dev/null 2>&1; do
+		((SECONDS < end)) || return 1
+		sleep 0.05
+	done
+}
+
+workers()
+{
+	pgrep '^viola-[0-9]'
+}
+
+no_workers()
+{
+	workers
+	[[ -z $(workers) ]]
+}
+
+# Pages that are pinned now: taken less given back. Each CPU keeps small counts
+# to itself until it is asked.
+pinned()
+{
+	echo 1 >/proc/sys/vm/stat_refresh
+	awk '/^nr_foll_pin_acquired / { n += $2 } /^nr_foll_pin_released / { n -= $2 }
+	     END { print n }' /proc/vmstat
+}
+
+pinned_is()
+{
+	local now
+
+	now=$(pinned)
+	echo "$now pages are pinned, $1 were before"
+	[[ $now == "$1" ]]
+}
+
+# What is free counts no page on the lists that each CPU keeps for itself, up to
+# 20 MB a zone in a machine of 4 GB: they wander by more than ten owners have.
+# This keeps the lists at four batches, 1 MB.
+memory_steady()
+{
+	echo 1000000 >/proc/sys/vm/percpu_pagelist_high_fraction
+}
+
+# KiB without the caches; what it says is comparable after memory_steady().
+memory_free()
+{
+	echo 3 >/proc/sys/vm/drop_caches
+	echo 1 >/proc/sys/vm/stat_refresh
+	awk '/^MemFree:/ { print $2 }' /proc/meminfo
+}
