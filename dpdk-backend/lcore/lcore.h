@@ -15,7 +15,7 @@
 #include "dpdk-backend/vhost/call.h"
 
 #define LCORE_MAX 64
-#define PORT_MAX 64
+#define PORT_MAX 256
 #define PORT_QUEUES 128u /* queue pairs of a port: the vhost library's most */
 
 struct port;

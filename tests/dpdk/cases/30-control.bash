@@ -164,6 +164,29 @@ later_mtu()
 	return $status
 }
 
+# As many ports as there may be; the first and the last carry verified traffic.
+ports_most()
+{
+	local back i most=256 ports=() status=0
+
+	for ((i = 0; i < most; i++)); do
+		ports+=(--port "$dir/s$i")
+	done
+	refused "s$most is one port too many: $most is the most" "${ports[@]}" \
+		--port "$dir/s$most" || status=1
+	start_controlled "${ports[@]}" --forward "patch=0:$((most - 1))" || return 1
+	back=$last
+	asked "[.ports[].number] == [range($most)]" || status=1
+	run_frontend --expect patch --frames 10000 "path=$dir/s0" "path=$dir/s$((most - 1))" ||
+		status=1
+	asked ".ports[0].rx_frames > 0 and .ports[$((most - 1))].rx_frames > 0" || status=1
+	! ask port add "$dir/s$most" 2>"$dir/said" && grep -q 'one port too many' "$dir/said" ||
+		status=1
+	ask port remove 7 && [ "$(ask port add "$dir/s$most")" = 'port 7' ] || status=1
+	stop_backend "$back" || status=1
+	return $status
+}
+
 # Port 0 carries verified traffic while another comes and goes, with a front end now and then.
 ports_churn()
 {
@@ -422,6 +445,7 @@ run_case 'control: status, as table and as JSON' status_tells
 run_case 'control: rates and load' rates
 run_case 'control: sentences of commands' client_sentences
 run_case 'control: --mtu is that of ports added later, too' later_mtu
+run_case 'control: as many ports as there may be' ports_most
 run_case 'control: ports come and go beside traffic' ports_churn
 run_case 'control: the end of a patch vanishes' patch_churn
 run_case 'control: uplinks come and go' uplinks_churn
