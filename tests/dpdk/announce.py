@@ -11,6 +11,7 @@ with MTU, says that first and prints how the back end answers: "accepted" or
 import socket
 import struct
 import sys
+import time
 
 SET_OWNER, GET_PROTOCOL, SET_PROTOCOL, GET_FEATURES = 3, 15, 16, 1
 SEND_RARP, NET_SET_MTU = 19, 20
@@ -28,17 +29,31 @@ def answer(sock):
     while len(data) < 20:
         part = sock.recv(20 - len(data))
         if not part:
-            sys.exit("the back end hung up")
+            raise ConnectionResetError("the back end hung up")
         data += part
     return struct.unpack("<Q", data[12:])[0]
 
 
+def connected(path):
+    """A session; while the one before still ends, the back end refuses another."""
+    end = time.monotonic() + 20
+    while True:
+        sock = socket.socket(socket.AF_UNIX)
+        sock.settimeout(10)
+        try:
+            sock.connect(path)
+            send(sock, GET_FEATURES)
+            answer(sock)
+            return sock
+        except ConnectionError as error:
+            if time.monotonic() > end:
+                sys.exit(str(error))
+            sock.close()
+            time.sleep(0.05)
+
+
 def main():
-    sock = socket.socket(socket.AF_UNIX)
-    sock.settimeout(10)
-    sock.connect(sys.argv[1])
-    send(sock, GET_FEATURES)
-    answer(sock)
+    sock = connected(sys.argv[1])
     send(sock, GET_PROTOCOL)
     wanted = RARP | REPLY_ACK | NET_MTU
     if answer(sock) & wanted != wanted:

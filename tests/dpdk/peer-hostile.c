@@ -1469,33 +1469,16 @@ static const struct hostile_case cases[] = {
 	{ "inflight region of another layout", inflight_region_of_another_layout },
 };
 
-/* Back to @files and @mappings, within the time that a connection's end takes. */
-static bool nothing_left(struct run *r, unsigned int files, unsigned int mappings)
-{
-	u64 start = peer_now_ms();
-
-	while (backend_files(r->pid) > files || backend_mappings(r->pid) > mappings) {
-		if (peer_now_ms() > start + 3000) {
-			printf("# left behind: %u files, before %u; %u mappings, before %u\n",
-			       backend_files(r->pid), files, backend_mappings(r->pid), mappings);
-			return false;
-		}
-		usleep(20000);
-	}
-	return true;
-}
-
 bool run_hostile(struct run *r)
 {
 	static struct hostile h;
-	unsigned int i, files, mappings, done = 0;
+	unsigned int i, done = 0;
+	struct run_held held;
 	bool all = true;
 
 	if (!run_start(r) || !run_verify(r, r->socket, 10) || !run_verify(r, r->other, 10))
 		return false;
-	usleep(100000);
-	files = backend_files(r->pid);
-	mappings = backend_mappings(r->pid);
+	held = run_holds(r);
 	h.run = r;
 	h.rand.state = r->seed;
 	for (i = 0; i < ARRAY_SIZE(cases); i++) {
@@ -1509,7 +1492,7 @@ bool run_hostile(struct run *r)
 		good = cases[i].run(&h);
 		peer_free(&h.p);
 		good = backend_alive(r->pid) && good && run_verify(r, r->other, 10) &&
-		       run_verify(r, r->socket, 10) && nothing_left(r, files, mappings);
+		       run_verify(r, r->socket, 10) && run_holds_no_more(r, held);
 		printf("%s - %s (%u ms)\n", good ? "ok" : "not ok", cases[i].name,
 		       (unsigned int)(peer_now_ms() - start));
 		all &= good;
@@ -1519,7 +1502,7 @@ bool run_hostile(struct run *r)
 		}
 		/* One case's leak is not the next one's. */
 		if (!good)
-			files = backend_files(r->pid);
+			held = run_holds(r);
 	}
 	return run_stop_backend(r) && all && done;
 }

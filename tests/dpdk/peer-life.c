@@ -124,8 +124,14 @@ bool run_ask(struct run *r)
 
 	if (!run_begin(r, &p, &t))
 		return false;
+	/* Frames are not told of: that might come late, and look like a session's beginning. */
+	for (i = 0; i < 2; i++)
+		model_driver_no_call(&p.queue[i].d);
 	if (!traffic_run(&t, 100, RUN_MS) || !traffic_drain(&t, RUN_MS))
 		return fault("no traffic", &t);
+	/* Who answers is done with the beginning, too. */
+	if (!peer_ask(&p, questions[0], &answer))
+		return fault("no answer", &t);
 	called(&p);
 	for (i = 0; i < ARRAY_SIZE(questions); i++) {
 		if (!peer_ask(&p, questions[i], &answer)) {
@@ -303,12 +309,12 @@ static u32 in_flight(const struct peer *p, const u8 *region)
 	return n;
 }
 
-/* Waits until the back end is at work; some 2 ms at most. */
+/* Waits until the back end is at work, which may be kept from its CPU for a while. */
 static void watch(const struct peer *p, const u8 *region)
 {
-	u32 i;
+	u64 end = peer_now_ms() + 100;
 
-	for (i = 0; i < 4000 && !in_flight(p, region); i++)
+	while (!in_flight(p, region) && peer_now_ms() < end)
 		;
 }
 
@@ -383,7 +389,8 @@ bool run_recover(struct run *r)
 	offered = p.offered;
 	offered_protocol = p.offered_protocol;
 	traffic_init(&t, &p, 0, r->seed);
-	for (i = 0; i < r->count; i++) {
+	/* Where others take the CPU, all may come at rest; those prove nothing: some more. */
+	for (i = 0; i < r->count || (!at_work && i < 8 * r->count); i++) {
 		u64 end;
 
 		if (!traffic_run(&t, 50, RUN_MS))
@@ -420,10 +427,9 @@ bool run_recover(struct run *r)
 	    first == t.received)
 		return fault("after all kills", &t);
 	printf("# %u kills, %u of them at work with %" PRIu64 " buffers in flight; %" PRIu64
-	       " frames, %" PRIu64 " of them came twice\n", r->count, at_work, buffers, t.received,
+	       " frames, %" PRIu64 " of them came twice\n", i, at_work, buffers, t.received,
 	       t.repeated);
 	munmap((void *)(uintptr_t)region, p.inflight_size);
-	/* Kills that all came at rest prove nothing. */
 	if (!at_work)
 		return false;
 	peer_free(&p);
@@ -448,16 +454,16 @@ static void victim(struct run *r, u64 seed)
 bool run_victims(struct run *r)
 {
 	static struct traffic t;
-	unsigned int i, files, mappings;
+	struct run_held held;
 	struct peer p;
+	unsigned int i;
 	bool good = true;
 
 	if (!run_begin(r, &p, &t))
 		return false;
 	if (!traffic_run(&t, 100, RUN_MS) || !run_verify(r, r->other, 10))
 		return fault("no traffic", &t);
-	files = backend_files(r->pid);
-	mappings = backend_mappings(r->pid);
+	held = run_holds(r);
 	for (i = 0; good && i < r->count; i++) {
 		u64 end = peer_now_ms() + 10 + model_rand_below(&t.rand, 20);
 		pid_t pid = fork();
@@ -472,13 +478,8 @@ bool run_victims(struct run *r)
 	}
 	if (!good || !traffic_settle(&t, RUN_MS) || !traffic_clean(&t))
 		return fault("beside front ends that are killed", &t);
-	if (!run_verify(r, r->other, 100))
+	if (!run_verify(r, r->other, 100) || !run_holds_no_more(r, held))
 		return false;
-	if (backend_files(r->pid) > files || backend_mappings(r->pid) > mappings) {
-		printf("# left behind: %u files, before %u; %u mappings, before %u\n",
-		       backend_files(r->pid), files, backend_mappings(r->pid), mappings);
-		return false;
-	}
 	printf("# %u killed beside %" PRIu64 " frames, none lost\n", r->count, t.received);
 	peer_free(&p);
 	return run_stop_backend(r);

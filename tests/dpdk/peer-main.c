@@ -65,6 +65,35 @@ bool run_verify(const struct run *r, const char *path, u64 frames)
 	return good;
 }
 
+static struct run_held held_now(const struct run *r)
+{
+	return (struct run_held){ backend_files(r->pid), backend_mappings(r->pid) };
+}
+
+struct run_held run_holds(const struct run *r)
+{
+	usleep(100000);
+	return held_now(r);
+}
+
+bool run_holds_no_more(const struct run *r, struct run_held before)
+{
+	u64 end = peer_now_ms() + 3000;
+	struct run_held now;
+
+	for (;;) {
+		now = held_now(r);
+		if (now.files <= before.files && now.mappings <= before.mappings)
+			return true;
+		if (peer_now_ms() > end)
+			break;
+		usleep(20000);
+	}
+	printf("# left behind: %u files, before %u; %u mappings, before %u\n", now.files,
+	       before.files, now.mappings, before.mappings);
+	return false;
+}
+
 bool run_carry(struct run *r)
 {
 	return run_start(r) && run_verify(r, r->socket, r->count) && run_stop_backend(r);

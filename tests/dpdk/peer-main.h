@@ -36,6 +36,17 @@ bool run_fuzz(struct run *r);
  */
 bool run_verify(const struct run *r, const char *path, u64 frames);
 
+/* Files and mappings of the back end. */
+struct run_held {
+	unsigned int files, mappings;
+};
+
+/* What it holds, once what connections have left has had time to go. */
+struct run_held run_holds(const struct run *r);
+
+/* Whether it soon holds no more than @before; says on stdout what there is. */
+bool run_holds_no_more(const struct run *r, struct run_held before);
+
 /* Starts the back end and waits for its sockets. */
 bool run_start(struct run *r);
 /* Ends it: whether it ended well. */

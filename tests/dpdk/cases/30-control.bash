@@ -371,12 +371,17 @@ misconfigured()
 	return $status
 }
 
-# idle FILTER: jq's FILTER, a difference of two statuses, is true while nothing happens
+# idle FILTER: jq's FILTER, a difference of two statuses, is true once nothing happens. It
+# may be that a thread has not come to that yet: ten looks are allowed.
 idle()
 {
-	ask status --json >"$dir/before.json" && sleep 0.5 && ask status --json >"$dir/after.json" ||
-		return 1
-	jq -es "$1" "$dir/before.json" "$dir/after.json" >/dev/null && return 0
+	local look
+
+	for ((look = 0; look < 10; look++)); do
+		ask status --json >"$dir/before.json" && sleep 0.5 &&
+			ask status --json >"$dir/after.json" || return 1
+		jq -es "$1" "$dir/before.json" "$dir/after.json" >/dev/null && return 0
+	done
 	printf 'not so: %s\n' "$1" >>"$dir/why"
 	return 1
 }
@@ -409,7 +414,7 @@ sleeps()
 # A tap whose frames wake the lcore; in a network namespace, where nothing else sends.
 tap_wakes()
 {
-	local backend="tests/dpdk/in-namespace $backend" back
+	local backend="tests/dpdk/in-namespace $backend" back i
 	local inside
 
 	start_controlled --uplink net_tap0,iface=vt0 --memory 256 --mode interrupt || return 1
@@ -426,8 +431,12 @@ tap_wakes()
 		.[1].ports[0].rx_frames == .[1].ports[0].tx_frames' \
 		"$dir/before.json" "$dir/after.json" >/dev/null || return 1
 	ask port remove 0 || return 1
-	# Gone with its files, which a thread that sleeps had open.
-	! "${inside[@]}" ip link show vt0 >/dev/null 2>&1 || return 1
+	# Gone with its files, which a thread that sleeps had open, once that has looked up.
+	for ((i = 0; i < 100; i++)); do
+		"${inside[@]}" ip link show vt0 >/dev/null 2>&1 || break
+		sleep 0.05
+	done
+	[ $i -lt 100 ] || return 1
 	stop_backend "$back"
 }
 

@@ -95,7 +95,7 @@ limited()
 paced()
 {
 	start_backend --port "$dir/s0,pps-to=1000,burst=10" --forward source --mode interrupt
-	timeout -k 2 3 $frontend --cpu "${cpus[1]}" --frames 100 "path=$dir/s0" \
+	timeout -k 2 10 $frontend --cpu "${cpus[1]}" --frames 100 "path=$dir/s0" \
 		>"$dir/frontend.log" 2>&1
 	stop_backend "$last" || return 1
 	holds 0 '.tx_frames >= 500'
@@ -246,7 +246,8 @@ announced()
 		>"$dir/frontend.log" 2>&1 &
 	pids+=($!)
 	for ((i = 0; i < 200; i++)); do
-		grep -q ready "$dir/frontend.log" && break
+		grep -q ready "$dir/frontend.log" &&
+			grep -q 's0: front end ready' "$dir/backend.log" && break
 		sleep 0.05
 	done
 	sleep 0.3
