@@ -32,7 +32,11 @@ for i in 0 1 2 3 4 5 6 7 8 9; do
 done
 echo "say driver $(basename "$(readlink /sys/class/net/eth0/device/driver)")"
 echo "say link $(cat /sys/class/net/eth0/speed) $(cat /sys/class/net/eth0/duplex)"
-ethtool -t eth0 offline > /tmp/selftest
+# Its loopback test fails by itself if its thread is off the CPU for two ticks: thrice.
+for i in 1 2 3; do
+	ethtool -t eth0 offline > /tmp/selftest && break
+	sleep 3
+done
 echo "say selftest $(sed -n 's/.*result is //p' /tmp/selftest)"
 grep '	 *[1-9]' /tmp/selftest
 sleep 3
@@ -108,7 +112,7 @@ inside()
 	head -c "$bytes" /dev/urandom >/tmp/www/file
 	/bin/busybox httpd -p 10.9.0.1:8080 -h /tmp/www
 	fetch &
-	timeout 240 "$top/build/bin/viola-vmm" --mem 256M --stats /tmp/stats \
+	timeout 600 "$top/build/bin/viola-vmm" --mem 256M --stats /tmp/stats \
 		--kernel "$VIOLA_CACHE/kernel/$release/boot/vmlinuz-$release" \
 		--initrd "$dir/initrd" --append "console=ttyS0 panic=-1 quiet" \
 		--net path=e1000,backend=tap,ifname=tap0 </dev/null >"$console" 2>&1 || status=$?
@@ -164,7 +168,7 @@ while read -r name release; do
 		continue
 	fi
 	status=0
-	out=$(build/bin/viola lab --quiet --kernel "$name" --mem 2G --timeout 280 -- \
+	out=$(build/bin/viola lab --quiet --kernel "$name" --mem 2G --timeout 700 -- \
 		bash "$self" --inside "$dir" 2>&1 </dev/null) || status=$?
 	sed -E "s/^((not )?ok) - /\\1 - $name: /" <<<"$out"
 	if [ $status -ne 0 ]; then

@@ -85,4 +85,4 @@ inside()
 	check "module is removed at once" rmmod viola
 }
 
-module_test 180 "$@"
+module_test 600 "$@"

@@ -57,7 +57,7 @@ qemu_run()
 		-device "virtio-net-pci,netdev=n0,$options" 2>"$work/qemu.err" &
 	pid=$!
 	exec 9>&-
-	if ! within 150 grep -q 'guest: done' "$out"; then
+	if ! within 450 grep -q 'guest: done' "$out"; then
 		not_ok "$name: the guest ends" \
 			"$(tail -n 1 "$work/qemu.err") $(tail -c 200 "$out" | tr -c '[:print:]' ' ')"
 		cat /sys/kernel/debug/viola/queues >&2
@@ -134,4 +134,4 @@ inside()
 # A guest that QEMU nests in two emulated CPUs dies now and then, see
 # Documentation/lab.md.
 module_cpus=1
-module_test 420 "$@"
+module_test 1200 "$@"

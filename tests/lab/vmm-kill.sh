@@ -148,7 +148,7 @@ if ! build/bin/viola-mkinitramfs --kernel "$kernel" --output "$dir/initrd"; then
 	printf 'not ok - initramfs can be made\n0 passed, 1 failed, 0 skipped\n'
 	exit 1
 fi
-build/bin/viola lab --quiet --kernel "$kernel" --timeout 560 --log "$dir/lab-kernel.log" -- \
+build/bin/viola lab --quiet --kernel "$kernel" --timeout 1500 --log "$dir/lab-kernel.log" -- \
 	bash "$self" --inside </dev/null >"$dir/out" 2>"$dir/err" || status=$?
 rm -f "$dir/initrd"
 lab_report "$status" "$dir/out" "$dir/err"

@@ -26,7 +26,7 @@
 
 #include "tests/lab/vring-run.h"
 
-#define STALL_MS 3000
+#define STALL_MS 15000
 #define MOVES_MIN 100u /* with --workers, a command is repeated until then */
 
 static uint64_t now_ns(void)
@@ -204,7 +204,10 @@ bool run_exchange(struct run *r, unsigned int count, bool quiet)
 			continue;
 		}
 		pause_until_work(r, 100);
-		if (now_ns() - progress > STALL_MS * 1000000ull) {
+		/* It may have been this process that stood still. */
+		if (collect(r, &out, &in)) {
+			progress = now_ns();
+		} else if (now_ns() - progress > STALL_MS * 1000000ull) {
 			fprintf(stderr, "stalled\n");
 			break;
 		}

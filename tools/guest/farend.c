@@ -313,7 +313,10 @@ static unsigned int generate_room(struct farend *fe, uint64_t now)
 {
 	uint64_t flying;
 
-	if (!fe->active || now >= fe->generate_until)
+	if (!fe->active || !fe->generate_until)
+		return 0;
+	/* Once late rather than never, if it was kept from its CPU all the time. */
+	if (now >= fe->generate_until && fe->sent)
 		return 0;
 	if (!fe->phase.window)
 		return LINK_BATCH;
@@ -387,6 +390,8 @@ int farend_step(struct farend *fe, int timeout_ms, struct failure *f)
 		err = generate(fe, room, now, f);
 		if (err)
 			return err;
+		if (now >= fe->generate_until)
+			fe->generate_until = 0;
 	}
 	return 0;
 }
