@@ -18,7 +18,7 @@
 #define FDB_UNKNOWN (-1)
 #define FDB_PORTS 256u
 #define FDB_SIZE 65536u /* entries */
-/* Entries of a port, unless fdb_limit() says otherwise: 64 ports fill the table. */
+/* Entries of a port, unless fdb_limit() says otherwise: 64 such ports fill the table. */
 #define FDB_LIMIT 1024u
 
 /* What came of fdb_learn(). */

@@ -17,6 +17,7 @@ struct lcore_wait {
 	int wake; /* eventfd */
 	bool brief;
 	unsigned int n; /* of fds */
+	unsigned int asked; /* the one that wait_ready() last found, or 0 */
 	struct pollfd fd[WAIT_FDS]; /* the first is .wake */
 };
 
@@ -55,12 +56,16 @@ void wait_briefly(struct lcore *lc)
 
 bool wait_ready(const struct lcore *lc, int fd)
 {
-	const struct lcore_wait *w = lc->wait;
+	struct lcore_wait *w = lc->wait;
 	unsigned int i;
 
-	for (i = 1; i < w->n; i++)
-		if (w->fd[i].fd == fd)
-			return w->fd[i].revents;
+	/* disarm() asks in the order of arm(): mostly it is the next one. */
+	for (i = 1; i < w->n; i++) {
+		if (++w->asked >= w->n)
+			w->asked = 1;
+		if (w->fd[w->asked].fd == fd)
+			return w->fd[w->asked].revents;
+	}
 	return false;
 }
 
@@ -94,6 +99,7 @@ static void disarm(struct lcore *lc)
 			ops->disarm(lc, &ports[i]);
 	}
 	lc->wait->n = 0;
+	lc->wait->asked = 0;
 	lc->wait->brief = false;
 }
 

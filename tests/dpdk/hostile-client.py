@@ -71,13 +71,13 @@ refused(b'{"command":1}', '"command" is one of')
 refused(b'{"command":"status","command":"status"}', "not JSON")
 refused(b'{"command":"status","more":1}', 'unknown "more"')
 refused(b'{"command":"port-remove"}', '"port" is missing')
-for value in (b"-1", b"64", b"1e99", b"99999999999999999999", b"null", b"{}", b'"%s%n"',
+for value in (b"-1", b"256", b"1e99", b"99999999999999999999", b"null", b"{}", b'"%s%n"',
               b'"' + b"A" * 50000 + b'"', b'"\\u0000"', b"18446744073709551615"):
     answer = ask(b'{"command":"port-remove","port":' + value + b"}")
     if answer["ok"]:
         sys.exit(f"port {value[:40]!r} was removed")
     answer = ask(b'{"command":"queue-move","port":0,"cpu":0,"queue":' + value + b"}")
-    if answer["ok"] and value != b"64":
+    if answer["ok"]:
         sys.exit(f"queue {value[:40]!r} was moved")
     answer = ask(b'{"command":"port-add","port":{"path":"/nowhere/x","number":' + value + b"}}")
     if answer["ok"]:

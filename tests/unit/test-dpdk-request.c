@@ -92,10 +92,10 @@ static void test_json(void **state)
 	assert_int_equal(from_json(&r, "{\"path\":\"/a\"}", why, sizeof(why)), 0);
 	assert_ptr_equal(r.kind, &port_kind_session);
 	assert_int_equal(r.number, -1);
-	assert_int_equal(from_json(&r, "{\"number\":63,\"isolated\":true,\"device\":\"net_null0\"}",
+	assert_int_equal(from_json(&r, "{\"number\":255,\"isolated\":true,\"device\":\"net_null0\"}",
 				   why, sizeof(why)), 0);
 	assert_ptr_equal(r.kind, &port_kind_uplink);
-	assert_int_equal(r.number, 63);
+	assert_int_equal(r.number, 255);
 	assert_true(r.isolated);
 	assert_int_equal(from_json(&r, "{\"path\":\"/a\",\"client\":false}", why, sizeof(why)), 0);
 	assert_false(r.client);
@@ -106,7 +106,7 @@ static void test_json_wrong(void **state)
 	static const char *const wrong[] = {
 		"[]", "{}", "{\"client\":true}", "{\"path\":1}", "{\"path\":null}",
 		"{\"path\":\"/a\",\"device\":\"b\"}", "{\"path\":\"/a\",\"speed\":1}",
-		"{\"path\":\"/a\",\"client\":1}", "{\"path\":\"/a\",\"number\":64}",
+		"{\"path\":\"/a\",\"client\":1}", "{\"path\":\"/a\",\"number\":256}",
 		"{\"path\":\"/a\",\"number\":-1}", "{\"path\":\"/a\",\"number\":\"1\"}",
 		"{\"path\":\"/a\",\"number\":1.0}", "{\"device\":\"b\",\"client\":true}",
 		"{\"path\":\"/a\",\"number\":4294967296}",
