@@ -57,7 +57,8 @@ qemu_run()
 		-device "virtio-net-pci,netdev=n0,$options" 2>"$work/qemu.err" &
 	pid=$!
 	exec 9>&-
-	if ! within 450 grep -q 'guest: done' "$out"; then
+	within 450 eval "grep -q 'guest: done' '$out' || ! kill -0 $pid"
+	if ! grep -q 'guest: done' "$out"; then
 		not_ok "$name: the guest ends" \
 			"$(tail -n 1 "$work/qemu.err") $(tail -c 200 "$out" | tr -c '[:print:]' ' ')"
 		cat /sys/kernel/debug/viola/queues >&2

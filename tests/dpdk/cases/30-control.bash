@@ -21,10 +21,10 @@ asked()
 # start_controlled ARG…: as start_backend, until it answers
 start_controlled()
 {
-	local i
+	local end=$((SECONDS + 20))
 
 	start_backend "$@" --control "$dir/c"
-	for ((i = 0; i < 100; i++)); do
+	while [ $SECONDS -lt $end ]; do
 		[ -S "$dir/c" ] && ask status >/dev/null 2>&1 && return 0
 		sleep 0.05
 	done
@@ -371,17 +371,23 @@ misconfigured()
 	return $status
 }
 
-# idle FILTER: jq's FILTER, a difference of two statuses, is true once nothing happens. It
-# may be that a thread has not come to that yet: ten looks are allowed.
+# holds_over SECONDS FILTER: jq's FILTER is true of two statuses that far apart
+holds_over()
+{
+	ask status --json >"$dir/before.json" && sleep "$1" && ask status --json >"$dir/after.json" &&
+		jq -es "$2" "$dir/before.json" "$dir/after.json" >/dev/null
+}
+
+# idle FILTER: that is so while nothing happens. A thread that has not come to that yet has
+# ten looks to do so, and then it stays.
 idle()
 {
 	local look
 
 	for ((look = 0; look < 10; look++)); do
-		ask status --json >"$dir/before.json" && sleep 0.5 &&
-			ask status --json >"$dir/after.json" || return 1
-		jq -es "$1" "$dir/before.json" "$dir/after.json" >/dev/null && return 0
+		holds_over 0.2 "$1" && break
 	done
+	holds_over 1.2 "$1" && return 0
 	printf 'not so: %s\n' "$1" >>"$dir/why"
 	return 1
 }
