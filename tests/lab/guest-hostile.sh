@@ -89,7 +89,7 @@ hostile_played()
 		said "$bad" '^viola-vmm: KVM cannot go on with vCPU' | grep -q .
 		return
 	fi
-	said "$bad" '^havoc: done' | grep -q .
+	[[ $(said "$bad" '^havoc: done') =~ rounds\ ([0-9]+) ]] && ((BASH_REMATCH[1] >= 3))
 }
 
 good_ended()

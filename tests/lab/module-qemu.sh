@@ -36,6 +36,12 @@ far_end()
 	within 60 reach $((7000 + $1))
 }
 
+# Of qemu_run(), its $out and $pid: the guest is done, or its QEMU is gone.
+guest_ended()
+{
+	grep -q 'guest: done' "$out" || ! kill -0 "$pid"
+}
+
 # qemu_run NAME DEVICE-OPTIONS: one guest's life
 qemu_run()
 {
@@ -57,7 +63,7 @@ qemu_run()
 		-device "virtio-net-pci,netdev=n0,$options" 2>"$work/qemu.err" &
 	pid=$!
 	exec 9>&-
-	within 450 eval "grep -q 'guest: done' '$out' || ! kill -0 $pid"
+	within 450 guest_ended
 	if ! grep -q 'guest: done' "$out"; then
 		not_ok "$name: the guest ends" \
 			"$(tail -n 1 "$work/qemu.err") $(tail -c 200 "$out" | tr -c '[:print:]' ' ')"

@@ -249,6 +249,7 @@ static void test_clean(void **state)
 		    p[1].rtt.p50 <= p[1].rtt.p99 && p[1].rtt.p99 <= p[1].rtt.max);
 	assert_true(p[3].sent && p[3].far.received == p[3].sent);
 	assert_true(p[5].far.sent && p[5].mine.received == p[5].far.sent);
+	assert_int_equal(p[5].far.stalls, 0);
 }
 
 static void test_rtt_lost(void **state)
