@@ -23,7 +23,7 @@
 
 #define VIOLA_ETHERTYPE		0x88B5
 #define VIOLA_WIRE_MAGIC	0x4c4f4956u	/* "VIOL" */
-#define VIOLA_WIRE_VERSION	1
+#define VIOLA_WIRE_VERSION	2
 
 #define VIOLA_WIRE_ETH_LEN	14
 #define VIOLA_WIRE_FCS_LEN	4
@@ -64,9 +64,15 @@ enum viola_wire_op {
 	VIOLA_CTL_PHASE_BEGIN = 2,
 	VIOLA_CTL_PHASE_END = 3,
 	VIOLA_CTL_BYE = 4,	/* the agent has finished its run */
+	VIOLA_CTL_ROUND = 5,	/* may round .count (from 1) begin? */
 };
 
 #define VIOLA_CTL_WARMUP	0x01	/* .flags: not to be reported */
+/*
+ * .flags of an answer to ROUND: not yet. The same question is answered again,
+ * without this flag, when the round may begin.
+ */
+#define VIOLA_CTL_HOLD		0x02
 
 /* What one side saw of a phase. */
 struct viola_wire_counts {
@@ -89,7 +95,7 @@ struct viola_wire_ctl {
 	uint16_t size;		/* of the data frames, FCS included */
 	uint16_t window;	/* rx: frames in flight; 0: as fast as it goes */
 	uint32_t error;		/* in an answer: 0 or an errno value */
-	uint64_t count;		/* BEGIN: rtt frames; END: frames sent */
+	uint64_t count;		/* BEGIN: rtt frames; END: sent; ROUND: number */
 	uint64_t duration_ns;	/* BEGIN of tx and rx */
 	struct viola_wire_counts counts;	/* answer to END: far end's */
 } __attribute__((packed));

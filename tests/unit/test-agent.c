@@ -4,6 +4,7 @@
  * holds back or invents frames: what the link did must be what the results
  * say, and the control protocol must get through all of it.
  */
+#include <errno.h>
 #include <poll.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -34,6 +35,8 @@ struct fixture {
 	/* What the link did to data frames. */
 	unsigned int lost, repeated, damaged, invented;
 	unsigned int begins, ends, aborts;
+	unsigned int hold;	/* how often each round is told to wait */
+	unsigned int asked, held;	/* last round asked for; waits of it */
 	atomic_bool stop;
 	int agent_side[2], far_side[2];
 	pthread_t relay, far;
@@ -139,10 +142,21 @@ static int on_end(void *ctx, const struct farend_phase *p,
 	return 0;
 }
 
+static int on_round(void *ctx, uint64_t number)
+{
+	struct fixture *x = ctx;
+
+	/* A question that is repeated is not asked anew. */
+	assert_int_equal(number, x->asked + 1);
+	x->asked = number;
+	x->held = 0;
+	return x->hold ? -EAGAIN : 0;
+}
+
 static void *far_main(void *arg)
 {
 	static const struct farend_ops ops = {
-		.phase_begin = on_begin, .phase_end = on_end,
+		.round = on_round, .phase_begin = on_begin, .phase_end = on_end,
 	};
 	struct fixture *x = arg;
 	struct failure f = { "" };
@@ -152,17 +166,23 @@ static void *far_main(void *arg)
 	link_adopt(&l, x->far_side[0], mac_far);
 	fe = farend_create_on(&l, &ops, x, &f);
 	assert_non_null(fe);
-	while (!x->stop)
-		if (farend_step(fe, 5, &f))
-			break;
+	while (!x->stop && !farend_step(fe, 5, &f)) {
+		/* No phase begins before the round is let go. */
+		if (x->hold && x->asked && x->held < x->hold) {
+			assert_int_equal(x->begins, x->ends);
+			if (++x->held == x->hold)
+				farend_release(fe);
+		}
+	}
 	farend_destroy(fe);
 	return NULL;
 }
 
 /* Run the agent over a link with faults; true when it judges itself clean. */
-static bool run(struct fixture *x)
+static bool run_rounds(struct fixture *x, unsigned int rounds)
 {
 	struct agent *a = &x->agent;
+	unsigned int round;
 	int err;
 
 	assert_false(socketpair(AF_UNIX, SOCK_DGRAM, 0, x->agent_side));
@@ -175,8 +195,13 @@ static bool run(struct fixture *x)
 	a->cfg.wait_ms = 5000;
 	strcpy(a->cfg.iface, "test");
 	err = session_hello(a);
-	if (!err)
-		err = workload_run(a);
+	for (round = 1; !err && round <= rounds; round++) {
+		err = session_round(a, round);
+		if (!err)
+			err = workload_run(a);
+		if (!err && round < rounds)
+			assert_true(results_judge(a, x->why, sizeof(x->why)));
+	}
 	x->stop = true;
 	pthread_join(x->relay, NULL);
 	pthread_join(x->far, NULL);
@@ -185,10 +210,15 @@ static bool run(struct fixture *x)
 	close(x->far_side[1]);
 	if (err)
 		fail_msg("%s", a->failure.text);
-	assert_int_equal(x->begins, a->phases);
-	assert_int_equal(x->ends, a->phases);
+	assert_int_equal(x->begins, rounds * a->phases);
+	assert_int_equal(x->ends, rounds * a->phases);
 	assert_int_equal(x->aborts, 0);
 	return results_judge(a, x->why, sizeof(x->why));
+}
+
+static bool run(struct fixture *x)
+{
+	return run_rounds(x, 1);
 }
 
 static int setup(void **state)
@@ -250,6 +280,36 @@ static void test_clean(void **state)
 	assert_true(p[3].sent && p[3].far.received == p[3].sent);
 	assert_true(p[5].far.sent && p[5].mine.received == p[5].far.sent);
 	assert_int_equal(p[5].far.stalls, 0);
+}
+
+/* Each round is let go by the far end, counts from nothing, and goes on numbering. */
+static void test_rounds(void **state)
+{
+	struct fixture *x = *state;
+	const struct agent_phase *p = x->agent.phase;
+
+	x->hold = 20;
+	config_rtt(x, 40);
+	config_rate(x, true, false);
+	assert_true(run_rounds(x, 3));
+	assert_int_equal(x->asked, 3);
+	assert_int_equal(x->held, x->hold);
+	assert_int_equal(x->agent.phases, 3);
+	assert_int_equal(p[0].id, 7);
+	assert_int_equal(p[0].rtt.samples, 40);
+	assert_int_equal(p[2].id, 9);
+}
+
+/* What is lost before a round is asked for again. */
+static void test_rounds_lost(void **state)
+{
+	struct fixture *x = *state;
+
+	x->fault[TO_FAR] = (struct fault){ .lose = 3, .only_control = true };
+	x->hold = 3;
+	config_rtt(x, 10);
+	assert_true(run_rounds(x, 3));
+	assert_int_equal(x->asked, 3);
 }
 
 static void test_rtt_lost(void **state)
@@ -454,7 +514,7 @@ static void test_hostile_control(void **state)
 	srandom(1);
 	for (i = 0; i < 50000; i++) {
 		ctl = (struct viola_wire_ctl){
-			.op = PICK(0, 1, 2, 2, 2, 3, 3, 4, 5, 255),
+			.op = PICK(0, 1, 2, 2, 2, 3, 3, 4, 5, 6, 255),
 			.ack = PICK(0, 0, 0, 0, 0, 0, 0, 1),
 			.workload = PICK(0, 1, 2, 3, 4, 255),
 			.flags = random(),
@@ -484,6 +544,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 		TEST(test_clean),
+		TEST(test_rounds),
+		TEST(test_rounds_lost),
 		TEST(test_rtt_lost),
 		TEST(test_rtt_repeated),
 		TEST(test_rtt_repeated_to_far),

@@ -32,6 +32,7 @@ static const char usage[] =
 "  --rate-ms MS        length of each packet-rate run; 0: none (2000)\n"
 "  --rate-size A,B     frame sizes of packet-rate runs (64,1500)\n"
 "  --rate tx,rx        directions of packet-rate runs (tx,rx)\n"
+"  --rounds N          run all of it N times, one document each (1)\n"
 "  --window N          frames in flight in rx runs; 0: no limit (256)\n"
 "  --timeout-ms MS     after which a round trip is lost (1000)\n"
 "  --wait-ms MS        to wait for interface, carrier, far end (20000)\n"
@@ -82,7 +83,7 @@ static bool parse_directions(char *s, struct agent_config *c)
 
 enum option_id {
 	O_IFACE = 256, O_RTT_COUNT, O_RTT_SIZE, O_WARMUP, O_RATE_MS, O_RATE_SIZE,
-	O_RATE, O_WINDOW, O_TIMEOUT, O_WAIT, O_SETTLE, O_NO_CONTROL, O_JSON, O_HELP,
+	O_RATE, O_ROUNDS, O_WINDOW, O_TIMEOUT, O_WAIT, O_SETTLE, O_NO_CONTROL, O_JSON, O_HELP,
 	O_VERSION,
 };
 
@@ -94,6 +95,7 @@ static const struct option options[] = {
 	{ "rate-ms", required_argument, NULL, O_RATE_MS },
 	{ "rate-size", required_argument, NULL, O_RATE_SIZE },
 	{ "rate", required_argument, NULL, O_RATE },
+	{ "rounds", required_argument, NULL, O_ROUNDS },
 	{ "window", required_argument, NULL, O_WINDOW },
 	{ "timeout-ms", required_argument, NULL, O_TIMEOUT },
 	{ "wait-ms", required_argument, NULL, O_WAIT },
@@ -125,6 +127,8 @@ static bool option_value(struct agent_config *c, int opt, char *arg)
 		return parse_sizes(arg, c->rate_size, &c->rate_sizes);
 	case O_RATE:
 		return parse_directions(arg, c);
+	case O_ROUNDS:
+		return number_parse(arg, 1, AGENT_ROUNDS, &c->rounds);
 	case O_WINDOW:
 		return number_parse(arg, 0, 4096, &c->window);
 	case O_TIMEOUT:
@@ -200,7 +204,8 @@ static FILE *open_results(const char *path, struct failure *f)
 	return out;
 }
 
-static int measure(struct agent *a)
+/* Open the link and find the far end. */
+static int begin(struct agent *a)
 {
 	const uint64_t start = clock_now();
 	int err, settled;
@@ -227,51 +232,34 @@ static int measure(struct agent *a)
 	if (getrandom(&a->run, sizeof(a->run), GRND_NONBLOCK) != sizeof(a->run))
 		a->run = (uint32_t)clock_now() * 2654435761u;
 
-	if (a->cfg.control) {
-		err = session_hello(a);
-	} else {
-		/* A reflector answers whatever address it is called by. */
-		memcpy(a->peer, "\x02viola", FRAME_ALEN);
-		account_idle(&a->account, a->run, 0);
-	}
-	if (!err)
-		err = workload_run(a);
-	if (a->cfg.control && !err)
-		session_bye(a);
-	link_close(&a->link);
-	return err;
+	if (a->cfg.control)
+		return session_hello(a);
+	/* A reflector answers whatever address it is called by. */
+	memcpy(a->peer, "\x02viola", FRAME_ALEN);
+	account_idle(&a->account, a->run, 0);
+	return 0;
 }
 
-int main(int argc, char **argv)
+static int round_run(struct agent *a)
 {
-	static struct agent agent = {
-		.cfg = {
-			.iface = "auto", .json = "-", .control = true,
-			.warmup = 200, .rtt_count = 2000,
-			.rtt_size = { 64, 1024 }, .rtt_sizes = 2,
-			.rate_ms = 2000,
-			.rate_size = { 64, 1500 }, .rate_sizes = 2,
-			.rate_tx = true, .rate_rx = true,
-			.window = 256, .timeout_ms = 1000, .wait_ms = 20000,
-			.settle_ms = 10000,
-		},
-		.link = { .fd = -1 },
-	};
-	struct agent *a = &agent;
-	int status = AGENT_OK;
-	char why[512] = "";
-	FILE *out;
+	int err = 0;
 
-	if (parse_options(&a->cfg, argc, argv, &status))
-		return status;
-	if (!a->cfg.control)
-		a->cfg.rate_ms = 0;
-	out = open_results(a->cfg.json, &a->failure);
-	if (!out) {
-		fprintf(stderr, "viola-agent: %s\n", a->failure.text);
-		return AGENT_USAGE;
-	}
-	if (measure(a)) {
+	a->round++;
+	if (a->cfg.control)
+		err = session_round(a, a->round);
+	return err ? err : workload_run(a);
+}
+
+/*
+ * Write the round's document, whole: the far end takes the next question, or
+ * the end of the run, as the sign that it is there.
+ */
+static enum agent_exit round_write(struct agent *a, FILE *out, int err)
+{
+	enum agent_exit status = AGENT_OK;
+	char why[512] = "";
+
+	if (err) {
 		status = AGENT_NO_RUN;
 		snprintf(why, sizeof(why), "%s", a->failure.text);
 	} else if (!results_judge(a, why, sizeof(why))) {
@@ -289,5 +277,47 @@ int main(int argc, char **argv)
 	/* The last bytes may still be in the serial port's buffer. */
 	if (isatty(fileno(out)))
 		tcdrain(fileno(out));
+	return status;
+}
+
+int main(int argc, char **argv)
+{
+	static struct agent agent = {
+		.cfg = {
+			.iface = "auto", .json = "-", .control = true,
+			.rounds = 1, .warmup = 200, .rtt_count = 2000,
+			.rtt_size = { 64, 1024 }, .rtt_sizes = 2,
+			.rate_ms = 2000,
+			.rate_size = { 64, 1500 }, .rate_sizes = 2,
+			.rate_tx = true, .rate_rx = true,
+			.window = 256, .timeout_ms = 1000, .wait_ms = 20000,
+			.settle_ms = 10000,
+		},
+		.link = { .fd = -1 },
+	};
+	struct agent *a = &agent;
+	int status = AGENT_OK;
+	FILE *out;
+	int err;
+
+	if (parse_options(&a->cfg, argc, argv, &status))
+		return status;
+	if (!a->cfg.control)
+		a->cfg.rate_ms = 0;
+	out = open_results(a->cfg.json, &a->failure);
+	if (!out) {
+		fprintf(stderr, "viola-agent: %s\n", a->failure.text);
+		return AGENT_USAGE;
+	}
+	err = begin(a);
+	if (err)
+		status = round_write(a, out, err);
+	while (!status && a->round < a->cfg.rounds) {
+		err = round_run(a);
+		status = round_write(a, out, err);
+	}
+	if (a->cfg.control && !err)
+		session_bye(a);
+	link_close(&a->link);
 	return status;
 }

@@ -21,13 +21,15 @@
 #include "tools/guest/link.h"
 
 #define AGENT_SIZES	8	/* in one list of sizes */
-#define AGENT_PHASES	64
+#define AGENT_PHASES	64	/* of one round */
+#define AGENT_ROUNDS	1000	/* phase ids have 16 bits */
 #define AGENT_CURVE	32	/* points of a percentile curve */
 
 struct agent_config {
 	char iface[IFNAMSIZ];		/* "auto": the first on a device */
 	const char *json;		/* path, "-" is stdout */
 	bool control;
+	unsigned int rounds;		/* how often the list of phases is run */
 	unsigned int warmup;		/* round trips before the counted ones */
 	unsigned int rtt_count;
 	unsigned int rtt_size[AGENT_SIZES], rtt_sizes;
@@ -79,7 +81,9 @@ struct agent {
 	struct hdr hdr;
 	struct link_batch batch;
 	uint8_t out[LINK_BATCH][FRAME_BUF];
-	struct agent_phase phase[AGENT_PHASES];
+	unsigned int round;		/* from 1; 0: none has begun */
+	uint16_t last_phase;		/* highest id used in this run */
+	struct agent_phase phase[AGENT_PHASES];	/* of this round */
 	unsigned int phases;
 	struct failure failure;
 };
@@ -98,6 +102,13 @@ enum agent_exit {
 int session_hello(struct agent *a);
 
 /*
+ * Ask whether round @number (from 1) may begin, and wait until it may: the far
+ * end may have other guests to serve first. Returns 0 or -errno with a->failure
+ * set.
+ */
+int session_round(struct agent *a, unsigned int number);
+
+/*
  * Announce phase @p, and its end with p->sent; the second fills p->far. The
  * far end has taken its counters when these return.
  */
@@ -109,7 +120,10 @@ void session_bye(struct agent *a);
 
 /* --- workload.c --- */
 
-/* Run all phases that a->cfg asks for, into a->phase[]. */
+/*
+ * Run all phases of one round that a->cfg asks for, into a->phase[], which
+ * forgets those of the round before.
+ */
 int workload_run(struct agent *a);
 
 /* --- results.c --- */
@@ -123,8 +137,8 @@ const char *workload_name(uint8_t workload);
 bool results_judge(const struct agent *a, char *why, size_t len);
 
 /*
- * Write one JSON document (schema viola-agent/1) on one line. @status is
- * "ok", "failed" (frames not as sent) or "error" (no measurement).
+ * Write one JSON document (schema viola-agent/1) of this round on one line.
+ * @status is "ok", "failed" (frames not as sent) or "error" (no measurement).
  */
 void results_write(const struct agent *a, FILE *out, const char *status,
 		   const char *why);

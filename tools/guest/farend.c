@@ -31,6 +31,7 @@ struct farend {
 	/* The last question answered, to answer its repetitions. */
 	struct frame_id asked;
 	struct viola_wire_ctl answer;
+	unsigned int slow_ns;	/* spent on each data frame */
 
 	/* An end of phase that waits for frames still under way. */
 	bool ending;
@@ -144,6 +145,17 @@ static int ctl_hello(struct farend *fe, const struct frame_id *id,
 	return fe->ops->hello ? fe->ops->hello(fe->ctx) : 0;
 }
 
+static int ctl_round(struct farend *fe, const struct frame_id *id,
+		     const struct viola_wire_ctl *ctl)
+{
+	const int err = fe->ops->round ? fe->ops->round(fe->ctx, ctl->count) : 0;
+
+	if (err != -EAGAIN)
+		return err;
+	fe->answer.flags = VIOLA_CTL_HOLD;
+	return 0;
+}
+
 static bool phase_valid(const struct viola_wire_ctl *ctl)
 {
 	if (ctl->size < VIOLA_WIRE_SIZE_MIN || ctl->size > VIOLA_WIRE_SIZE_MAX ||
@@ -225,6 +237,7 @@ static ctl_handler *const ctl_handlers[] = {
 	[VIOLA_CTL_PHASE_BEGIN] = ctl_begin,
 	[VIOLA_CTL_PHASE_END] = ctl_end,
 	[VIOLA_CTL_BYE] = ctl_bye,
+	[VIOLA_CTL_ROUND] = ctl_round,
 };
 
 static void ctl_answer(struct farend *fe, int err)
@@ -232,6 +245,28 @@ static void ctl_answer(struct farend *fe, int err)
 	fe->answer.ack = 1;
 	fe->answer.error = -err;
 	answer_send(fe);
+}
+
+void farend_release(struct farend *fe)
+{
+	if (!(fe->answer.flags & VIOLA_CTL_HOLD))
+		return;
+	fe->answer.flags = 0;
+	ctl_answer(fe, 0);
+}
+
+void farend_slow(struct farend *fe, unsigned int ns)
+{
+	fe->slow_ns = ns;
+}
+
+/* Spins: whoever sleeps gives the time to somebody else. */
+static void slow_down(const struct farend *fe, unsigned int frames)
+{
+	const uint64_t until = clock_now() + (uint64_t)fe->slow_ns * frames;
+
+	while (fe->slow_ns && clock_now() < until)
+		;
 }
 
 static void ctl_take(struct farend *fe, const uint8_t *src,
@@ -301,6 +336,7 @@ static void frame_take(struct farend *fe, uint8_t *buf, unsigned int len)
 	}
 	if (!account_take(&fe->account, verdict, &id, now))
 		return;
+	slow_down(fe, 1);
 	if (id.type == VIOLA_WIRE_RTT) {
 		/* Not sent: the agent counts it as lost, which it is. */
 		frame_swap(buf);
@@ -348,6 +384,7 @@ static int generate(struct farend *fe, unsigned int n, uint64_t now,
 		id.seq = fe->sent + i;
 		frame_build(fe->out[i], len, fe->peer, fe->link.mac, &id);
 	}
+	slow_down(fe, n);
 	sent = link_send_batch(&fe->link, fe->out, n, len, f);
 	if (sent < 0)
 		return sent;

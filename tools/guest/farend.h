@@ -34,9 +34,13 @@ struct farend_phase {
  * no data frame of it has been handled before; phase_end is called after the
  * last one. Each may be NULL, and returns 0 or -errno, which the agent is
  * told. @aborted: the agent vanished or restarted within the phase.
+ *
+ * round: the agent asks whether its round @number may begin. -EAGAIN lets it
+ * wait until farend_release(). NULL: it may.
  */
 struct farend_ops {
 	int (*hello)(void *ctx);
+	int (*round)(void *ctx, uint64_t number);
 	int (*phase_begin)(void *ctx, const struct farend_phase *p);
 	int (*phase_end)(void *ctx, const struct farend_phase *p,
 			 const struct viola_wire_counts *counts,
@@ -64,6 +68,15 @@ void farend_destroy(struct farend *fe);
  * @f set when the link is gone. Call it until then.
  */
 int farend_step(struct farend *fe, int timeout_ms, struct failure *f);
+
+/* Let the round begin that the agent was told to wait for. */
+void farend_release(struct farend *fe);
+
+/*
+ * A known slow-down, to test the instrument itself: spend @ns nanoseconds on
+ * every data frame that arrives or is sent.
+ */
+void farend_slow(struct farend *fe, unsigned int ns);
 
 /* Frames seen outside of any phase that were corrupted or nobody sent. */
 uint64_t farend_strays(const struct farend *fe);

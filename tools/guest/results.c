@@ -215,7 +215,7 @@ void results_write(const struct agent *a, FILE *out, const char *status,
 	unsigned int i;
 
 	uname(&uts);
-	fputs("{\"schema\":\"viola-agent/1\",\"agent\":", out);
+	fprintf(out, "{\"schema\":\"viola-agent/1\",\"round\":%u,\"agent\":", a->round);
 	write_string(out, VIOLA_VERSION);
 	fputs(",\"status\":", out);
 	write_string(out, status);

@@ -12,6 +12,9 @@
 #define ASK_MS		250	/* first wait; doubles up to ASK_MAX_MS */
 #define ASK_MAX_MS	1000
 #define ASK_TOTAL_MS	15000
+/* A held question: its second answer may be lost, so it is asked again. */
+#define HELD_MS		10000
+#define HELD_TOTAL_MS	(3600 * 1000)
 
 static const uint8_t broadcast[FRAME_ALEN] = {
 	0xff, 0xff, 0xff, 0xff, 0xff, 0xff
@@ -20,7 +23,9 @@ static const uint8_t broadcast[FRAME_ALEN] = {
 /*
  * Send @ctl as question of @phase until it is answered, at most @total_ms.
  * The answer replaces @ctl, in host order. Data frames that arrive meanwhile
- * go to the phase's account: on some paths they overtake the answer.
+ * go to the phase's account: on some paths they overtake the answer. Once the
+ * far end has said that it holds the question, there is an hour for its answer,
+ * and hardly a frame is sent: other guests are measured meanwhile.
  */
 static int session_ask(struct agent *a, uint16_t phase,
 		       struct viola_wire_ctl *ctl, unsigned int total_ms)
@@ -29,11 +34,12 @@ static int session_ask(struct agent *a, uint16_t phase,
 		.run = a->run, .type = VIOLA_WIRE_CTL, .phase = phase,
 		.seq = ++a->question,
 	};
-	const uint64_t end = clock_now() + total_ms * UINT64_C(1000000);
+	uint64_t end = clock_now() + total_ms * UINT64_C(1000000);
 	struct viola_wire_ctl wire = *ctl, answer;
 	unsigned int wait_ms = ASK_MS;
 	enum frame_verdict verdict;
 	struct frame_id got;
+	bool held = false;
 	uint64_t until;
 	size_t len;
 	int n;
@@ -58,6 +64,13 @@ static int session_ask(struct agent *a, uint16_t phase,
 			    answer.op != ctl->op)
 				continue;
 			frame_ctl_order(&answer);
+			if (answer.flags & VIOLA_CTL_HOLD) {
+				if (!held)
+					end = clock_now() + HELD_TOTAL_MS * UINT64_C(1000000);
+				held = true;
+				until = clock_now() + HELD_MS * UINT64_C(1000000);
+				continue;
+			}
 			*ctl = answer;
 			/* Who answers the broadcast is the far end. */
 			if (ctl->op == VIOLA_CTL_HELLO)
@@ -89,6 +102,21 @@ int session_hello(struct agent *a)
 		return failure_set(&a->failure, EPROTO,
 				   "the far end refuses this run: %s",
 				   strerror(ctl.error));
+	return err;
+}
+
+int session_round(struct agent *a, unsigned int number)
+{
+	struct viola_wire_ctl ctl = { .op = VIOLA_CTL_ROUND, .count = number };
+	const int err = session_ask(a, 0, &ctl, ASK_TOTAL_MS);
+
+	if (err == -ETIMEDOUT)
+		return failure_set(&a->failure, ETIMEDOUT,
+			"the far end stopped answering before round %u", number);
+	if (!err && ctl.error)
+		return failure_set(&a->failure, EPROTO,
+			"the far end refuses round %u: %s", number,
+			strerror(ctl.error));
 	return err;
 }
 

@@ -11,7 +11,7 @@
 #include "tools/guest/agent.h"
 
 #define MS		UINT64_C(1000000)
-#define RATE_WARMUP_MS	100
+#define RATE_WARMUP_MS	100	/* at most; a quarter of a short run */
 #define RX_QUIET_MS	50	/* the end of an rx phase */
 #define RX_OVERTIME_MS	2000
 #define LOST_MAX	10	/* of a phase: enough to know, each costs a timeout */
@@ -225,7 +225,7 @@ static int phase_run(struct agent *a, struct agent_phase spec)
 				   "more than %u phases asked for", AGENT_PHASES);
 	p = &a->phase[a->phases++];
 	*p = spec;
-	p->id = a->phases;
+	p->id = ++a->last_phase;
 	account_reset(&a->account, a->run, p->id, w->expect, w->limit);
 	fprintf(stderr, "viola-agent: phase %u %s size %u%s\n", p->id,
 		workload_name(p->workload), p->size,
@@ -277,7 +277,9 @@ static int rate_pair(struct agent *a, uint8_t workload, unsigned int size)
 	int err;
 
 	warm.warmup = true;
-	warm.duration_ns = RATE_WARMUP_MS * MS;
+	warm.duration_ns /= 4;
+	if (warm.duration_ns > RATE_WARMUP_MS * MS)
+		warm.duration_ns = RATE_WARMUP_MS * MS;
 	err = phase_run(a, warm);
 	return err ? err : phase_run(a, spec);
 }
@@ -288,6 +290,7 @@ int workload_run(struct agent *a)
 	unsigned int i;
 	int err;
 
+	a->phases = 0;
 	for (i = 0; i < c->rtt_sizes && c->rtt_count; i++) {
 		if (c->warmup) {
 			err = phase_run(a, (struct agent_phase){
