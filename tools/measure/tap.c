@@ -10,7 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "tools/compare/tap.h"
+#include "tools/measure/tap.h"
 
 static int iface_up(const char *name, struct failure *f)
 {

@@ -4,12 +4,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include "tools/compare/compare.h"
+#include "tools/measure/measure.h"
 
-int place_find(struct compare_place *p, struct failure *f)
+int place_find(struct measure_place *p, struct failure *f)
 {
 	static const char built[] = "/build/bin";
 	const ssize_t n = readlink("/proc/self/exe", p->bin, sizeof(p->bin) - 1);
@@ -41,18 +40,4 @@ void path_join(char *buf, const char *dir, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(buf + n, PATH_MAX - n, fmt, ap);
 	va_end(ap);
-}
-
-int make_folders(const char *path)
-{
-	char copy[PATH_MAX], *slash;
-
-	snprintf(copy, sizeof(copy), "%s", path);
-	for (slash = copy + 1; (slash = strchr(slash, '/')); slash++) {
-		*slash = 0;
-		if (mkdir(copy, 0777) && errno != EEXIST)
-			return -errno;
-		*slash = '/';
-	}
-	return mkdir(copy, 0777) && errno != EEXIST ? -errno : 0;
 }

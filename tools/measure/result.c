@@ -4,17 +4,7 @@
 
 #include <viola/wire.h>
 
-#include "tools/compare/result.h"
-
-/* Sums over the phases of one workload. */
-struct cost {
-	uint64_t packets;
-	uint64_t value[COUNTERS];
-	bool valid[COUNTERS];
-	uint64_t irqs;
-	bool irqs_valid;
-	unsigned int phases;
-};
+#include "tools/measure/result.h"
 
 enum { COST_RTT, COST_TX, COST_RX, COST_KINDS };
 
@@ -52,24 +42,6 @@ static uint64_t packets_of(const json_t *phase, int kind)
 	return kind == COST_RTT ? guest + far : kind == COST_TX ? far : guest;
 }
 
-static void cost_add(struct cost *c, const json_t *phase, int kind,
-		     const struct result_phase *r)
-{
-	const json_t *irqs = json_object_get(phase, "interrupts");
-	unsigned int i;
-
-	for (i = 0; i < COUNTERS; i++) {
-		const bool ok = r->before.valid[i] && r->after.valid[i];
-
-		c->valid[i] = ok && (c->valid[i] || !c->phases);
-		c->value[i] += ok ? r->after.value[i] - r->before.value[i] : 0;
-	}
-	c->irqs_valid = json_is_integer(irqs) && (c->irqs_valid || !c->phases);
-	c->irqs += number(phase, "interrupts");
-	c->packets += packets_of(phase, kind);
-	c->phases++;
-}
-
 static json_t *ratio(uint64_t value, uint64_t packets, bool valid)
 {
 	if (!valid || !packets)
@@ -77,29 +49,39 @@ static json_t *ratio(uint64_t value, uint64_t packets, bool valid)
 	return json_real((double)value / (double)packets);
 }
 
-static json_t *cost_json(const struct cost *c, bool icount)
+/* What the host spent on one phase, per packet. */
+static json_t *cost_json(const json_t *phase, int kind, const struct result_phase *r,
+			 bool icount)
 {
-	const bool cpu = c->valid[COUNTER_CPU_NS];
-	const bool host = cpu && c->valid[COUNTER_GUEST_NS];
-	uint64_t host_ns = 0;
+	const json_t *irqs = json_object_get(phase, "interrupts");
+	const uint64_t packets = packets_of(phase, kind);
+	uint64_t value[COUNTERS], host_ns = 0;
+	bool valid[COUNTERS], host;
+	unsigned int i;
 
-	/* Guest time is sampled: it can exceed the exact sum by a tick. */
-	if (host && c->value[COUNTER_CPU_NS] > c->value[COUNTER_GUEST_NS])
-		host_ns = c->value[COUNTER_CPU_NS] - c->value[COUNTER_GUEST_NS];
-	return json_pack("{s:o,s:o,s:o,s:o,s:o,s:o,s:I}",
-		"exits_per_packet", ratio(c->value[COUNTER_EXITS], c->packets,
-					  c->valid[COUNTER_EXITS]),
-		"user_exits_per_packet",
-		ratio(c->value[COUNTER_USER_EXITS], c->packets,
-		      c->valid[COUNTER_USER_EXITS]),
-		"interrupts_per_packet", ratio(c->irqs, c->packets, c->irqs_valid),
-		"syscalls_per_packet", ratio(c->value[COUNTER_SYSCALLS],
-					     c->packets,
-					     c->valid[COUNTER_SYSCALLS]),
-		"host_cpu_ns_per_packet", ratio(host_ns, c->packets, host),
-		"instructions_per_packet",
-		ratio(c->value[COUNTER_CPU_NS], c->packets, icount && cpu),
-		"packets", (json_int_t)c->packets);
+	for (i = 0; i < COUNTERS; i++) {
+		valid[i] = r->before.valid[i] && r->after.valid[i];
+		value[i] = valid[i] ? r->after.value[i] - r->before.value[i] : 0;
+	}
+	host = valid[COUNTER_CPU_NS] && valid[COUNTER_GUEST_NS];
+	/* Guest time that is sampled can exceed the exact sum by a tick. */
+	if (host && value[COUNTER_CPU_NS] > value[COUNTER_GUEST_NS])
+		host_ns = value[COUNTER_CPU_NS] - value[COUNTER_GUEST_NS];
+	return json_pack("{s:s,s:I,s:I,s:o,s:o,s:o,s:o,s:o,s:o}",
+		"workload", cost_name[kind],
+		"size", (json_int_t)number(phase, "size"),
+		"packets", (json_int_t)packets,
+		"exits_per_packet", ratio(value[COUNTER_EXITS], packets,
+					  valid[COUNTER_EXITS]),
+		"user_exits_per_packet", ratio(value[COUNTER_USER_EXITS], packets,
+					       valid[COUNTER_USER_EXITS]),
+		"interrupts_per_packet", ratio(number(phase, "interrupts"), packets,
+					       json_is_integer(irqs)),
+		"syscalls_per_packet", ratio(value[COUNTER_SYSCALLS], packets,
+					     valid[COUNTER_SYSCALLS]),
+		"host_cpu_ns_per_packet", ratio(host_ns, packets, host),
+		"instructions_per_packet", ratio(value[COUNTER_CPU_NS], packets,
+						 icount && valid[COUNTER_CPU_NS]));
 }
 
 static void reason_add(json_t *reasons, const char *key, const char *why)
@@ -107,34 +89,29 @@ static void reason_add(json_t *reasons, const char *key, const char *why)
 	json_object_set_new(reasons, key, json_string(why));
 }
 
-static json_t *reasons_json(const struct cost *c, const struct counters *n,
-			    bool icount)
+/* Why a figure of this phase is null. */
+static void reasons_add(json_t *reasons, const json_t *phase, const struct result_phase *r,
+			const struct counters *n, bool icount)
 {
-	json_t *r = json_object();
+	const struct counters_snap *s = &r->before;
 
 	if (!icount)
-		reason_add(r, "instructions_per_packet",
-			   "only an icount lab counts instructions (--icount)");
-	if (!c->phases) {
-		reason_add(r, "all", "no phase was completed");
-		return r;
-	}
-	if (!c->valid[COUNTER_EXITS])
-		reason_add(r, "exits_per_packet", n->reason[COUNTER_EXITS][0] ?
+		reason_add(reasons, "instructions_per_packet",
+			   "only a lab in virtual time counts instructions");
+	if (!s->valid[COUNTER_EXITS])
+		reason_add(reasons, "exits_per_packet", n->reason[COUNTER_EXITS][0] ?
 			   n->reason[COUNTER_EXITS] :
 			   "KVM's statistics of this guest cannot be read in debugfs");
-	if (!c->valid[COUNTER_USER_EXITS])
-		reason_add(r, "user_exits_per_packet",
-			   n->reason[COUNTER_USER_EXITS]);
-	if (!c->valid[COUNTER_SYSCALLS])
-		reason_add(r, "syscalls_per_packet", n->reason[COUNTER_SYSCALLS]);
-	if (!c->valid[COUNTER_CPU_NS] || !c->valid[COUNTER_GUEST_NS])
-		reason_add(r, "host_cpu_ns_per_packet",
+	if (!s->valid[COUNTER_USER_EXITS])
+		reason_add(reasons, "user_exits_per_packet", n->reason[COUNTER_USER_EXITS]);
+	if (!s->valid[COUNTER_SYSCALLS])
+		reason_add(reasons, "syscalls_per_packet", n->reason[COUNTER_SYSCALLS]);
+	if (!s->valid[COUNTER_CPU_NS] || !s->valid[COUNTER_GUEST_NS])
+		reason_add(reasons, "host_cpu_ns_per_packet",
 			   "the CPU time of viola-vmm cannot be read in /proc");
-	if (!c->irqs_valid)
-		reason_add(r, "interrupts_per_packet",
+	if (!json_is_integer(json_object_get(phase, "interrupts")))
+		reason_add(reasons, "interrupts_per_packet",
 			   "the guest does not know its device's interrupt");
-	return r;
 }
 
 static void copy_keys(json_t *to, const json_t *from, const char *const *keys)
@@ -194,42 +171,22 @@ static json_t *rate_json(const json_t *phase, int kind)
 	return out;
 }
 
-static void phase_fill(json_t *out, const json_t *phase, struct cost *cost,
-		       const struct result_phase *borders)
+static void phase_fill(json_t *out, json_t *round, const json_t *phase, unsigned int index,
+		       const struct result_phase *borders, const struct counters *c,
+		       bool icount)
 {
-	const uint64_t id = number(phase, "id");
 	const int kind = kind_of(phase);
 
 	if (kind < 0 || json_is_true(json_object_get(phase, "warmup")) ||
 	    !json_is_true(json_object_get(phase, "done")))
 		return;
-	json_array_append_new(json_object_get(out, kind == COST_RTT ? "rtt" :
-					      "throughput"),
-			      kind == COST_RTT ? rtt_json(phase) :
-			      rate_json(phase, kind));
-	if (id && id <= RESULT_PHASES && borders[id - 1].begun &&
-	    borders[id - 1].ended)
-		cost_add(&cost[kind], phase, kind, &borders[id - 1]);
-}
-
-static json_t *agent_load(const char *file, struct failure *f)
-{
-	json_error_t e;
-	json_t *doc = json_load_file(file, 0, &e);
-	const char *schema = text(doc, "schema");
-
-	if (!doc) {
-		failure_set(f, EIO, "the guest's results are not readable (%s): %s",
-			    file, e.text);
-		return NULL;
-	}
-	if (!schema || strcmp(schema, "viola-agent/1") ||
-	    !json_is_array(json_object_get(doc, "phases"))) {
-		failure_set(f, EIO, "%s is not a document of viola-agent", file);
-		json_decref(doc);
-		return NULL;
-	}
-	return doc;
+	json_array_append_new(json_object_get(round, kind == COST_RTT ? "rtt" : "throughput"),
+			      kind == COST_RTT ? rtt_json(phase) : rate_json(phase, kind));
+	if (index >= RESULT_PHASES || !borders[index].begun || !borders[index].ended)
+		return;
+	json_array_append_new(json_object_get(round, "cost"),
+			      cost_json(phase, kind, &borders[index], icount));
+	reasons_add(json_object_get(out, "null_reasons"), phase, &borders[index], c, icount);
 }
 
 static int agent_judge(const struct path *p, const json_t *doc,
@@ -246,44 +203,52 @@ static int agent_judge(const struct path *p, const json_t *doc,
 	return 0;
 }
 
-int result_fill(json_t *out, const struct path *p, const char *agent_file,
-		const struct result_phase *phase, const struct counters *c,
-		bool icount, struct failure *f)
+static int guest_fill(json_t *out, const json_t *doc, unsigned int nth, struct failure *f)
 {
-	struct cost cost[COST_KINDS] = { 0 };
-	json_t *doc = agent_load(agent_file, f);
-	json_t *each, *guest, *costs, *by;
-	size_t i;
-	int err;
+	const char *schema = text(doc, "schema");
+	json_t *guest = json_object_get(out, "guest");
 
-	if (!doc)
-		return -EIO;
-	guest = json_object_get(out, "guest");
+	if (!schema || strcmp(schema, "viola-agent/1") ||
+	    !json_is_array(json_object_get(doc, "phases")))
+		return failure_set(f, EIO, "what came of round %u is no document of viola-agent",
+				   nth);
 	json_object_set(guest, "kernel", json_object_get(doc, "kernel"));
 	json_object_set(guest, "driver", json_object_get(doc, "driver"));
 	json_object_set(guest, "clocksource", json_object_get(doc, "clocksource"));
 	json_object_set(guest, "irq_shared", json_object_get(doc, "irq_shared"));
 	json_object_set(out, "clock", json_object_get(doc, "clock"));
 	json_object_set(out, "window", json_object_get(doc, "window"));
-	json_array_foreach(json_object_get(doc, "phases"), i, each)
-		phase_fill(out, each, cost, phase);
+	return 0;
+}
 
-	/*
-	 * The headline is of the round trips: the same number of packets, one
-	 * at a time, on every path. Rates batch differently on each.
-	 */
-	costs = cost_json(&cost[COST_RTT], icount);
-	by = json_object();
-	for (i = 0; i < COST_KINDS; i++)
-		if (cost[i].phases)
-			json_object_set_new(by, cost_name[i],
-					    cost_json(&cost[i], icount));
-	json_object_set_new(costs, "workload", json_string("rtt"));
-	json_object_set_new(costs, "by_workload", by);
-	json_object_set_new(costs, "null_reasons",
-			    reasons_json(&cost[COST_RTT], c, icount));
-	json_object_set_new(out, "cost", costs);
-	err = agent_judge(p, doc, f);
-	json_decref(doc);
-	return err;
+int result_round(json_t *out, const struct path *p, const json_t *doc,
+		 const struct result_phase *phase, const struct counters *c, bool icount,
+		 struct failure *f)
+{
+	json_t *rounds = json_object_get(out, "rounds"), *round, *each;
+	const unsigned int nth = json_array_size(rounds) + 1;
+	size_t i;
+
+	if (guest_fill(out, doc, nth, f))
+		return -EIO;
+	round = json_pack("{s:i,s:[],s:[],s:[]}", "round", nth, "rtt", "throughput", "cost");
+	json_array_append_new(rounds, round);
+	json_array_foreach(json_object_get(doc, "phases"), i, each)
+		phase_fill(out, round, each, i, phase, c, icount);
+	return agent_judge(p, doc, f);
+}
+
+json_t *result_none(const struct path *p, const char *status, const char *reason)
+{
+	return json_pack("{s:s,s:s,s:s,s:s,s:s?,s:{s:n,s:n},s:s?,s:s?,s:{},s:[]}",
+			 "path", p->name, "rung", p->rung, "device", "net",
+			 "status", status, "reason", reason,
+			 "guest", "kernel", "driver",
+			 "mode", p->mode, "ring", p->ring, "null_reasons", "rounds");
+}
+
+void result_status(json_t *out, const char *status, const char *reason)
+{
+	json_object_set_new(out, "status", json_string(status));
+	json_object_set_new(out, "reason", json_string(reason));
 }

@@ -6,8 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "tools/compare/compare.h"
-#include "tools/compare/kernel.h"
+#include "tools/measure/measure.h"
+#include "tools/measure/kernel.h"
 
 static void cache_dir(char *buf)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-#ifndef VIOLA_COMPARE_TAP_H
-#define VIOLA_COMPARE_TAP_H
+#ifndef VIOLA_MEASURE_TAP_H
+#define VIOLA_MEASURE_TAP_H
 
 #include "tools/guest/failure.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-#ifndef VIOLA_COMPARE_KERNEL_H
-#define VIOLA_COMPARE_KERNEL_H
+#ifndef VIOLA_MEASURE_KERNEL_H
+#define VIOLA_MEASURE_KERNEL_H
 
 #include "tools/guest/failure.h"
 

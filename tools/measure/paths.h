@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /* The paths that can be compared, and what each needs of the host. */
-#ifndef VIOLA_COMPARE_PATHS_H
-#define VIOLA_COMPARE_PATHS_H
+#ifndef VIOLA_MEASURE_PATHS_H
+#define VIOLA_MEASURE_PATHS_H
 
-#include "tools/compare/compare.h"
+#include "tools/measure/measure.h"
 
 struct path {
 	const char *name;
@@ -30,7 +30,7 @@ unsigned int path_all(const struct path **list);
  * 0 or -errno with @f saying why the path cannot run here. *@loaded is set
  * when our module was loaded and is to be unloaded again.
  */
-int path_prepare(const struct path *p, const struct compare_place *place,
+int path_prepare(const struct path *p, const struct measure_place *place,
 		 bool *loaded, struct failure *f);
 
 /* Undo path_prepare(). Returns 0 or -errno with @f set. */

@@ -8,14 +8,17 @@
  * syscalls    tracepoint raw_syscalls:sys_enter, all threads of the VMM
  * cpu_ns      CPU time of all threads of the VMM and of the kernel threads
  *             that work for it (vhost-<pid>, viola-<pid>-…), guest included
- * guest_ns    what of it was guest mode: sampled by the kernel's tick
+ * guest_ns    what of it was guest mode: exact where guest-time.h can have it,
+ *             else sampled by the kernel's tick
  */
-#ifndef VIOLA_COMPARE_COUNTERS_H
-#define VIOLA_COMPARE_COUNTERS_H
+#ifndef VIOLA_MEASURE_COUNTERS_H
+#define VIOLA_MEASURE_COUNTERS_H
 
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
+
+#include "tools/measure/guest-time.h"
 
 enum counter_id {
 	COUNTER_EXITS,
@@ -33,7 +36,8 @@ struct counters_snap {
 };
 
 struct counters {
-	pid_t pid;
+	pid_t pid;			/* 0: not open */
+	struct guest_time *guest_time;	/* not owned */
 	int event[COUNTERS];		/* perf events, -1: none */
 	char reason[COUNTERS][128];	/* why a value cannot be had */
 	char exits_file[300];
@@ -42,8 +46,13 @@ struct counters {
 /*
  * Begin counting for process @pid and all threads it will make; call it
  * before that process executes the VMM. What cannot be counted has a reason.
+ * @t is shared by all counters, and counts for one of them at a time.
  */
-void counters_open(struct counters *c, pid_t pid);
+void counters_open(struct counters *c, pid_t pid, struct guest_time *t);
+
+/* From now on exact guest time is counted for this one. */
+void counters_target(struct counters *c);
+
 void counters_read(struct counters *c, struct counters_snap *s);
 void counters_close(struct counters *c);
 

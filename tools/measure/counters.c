@@ -11,7 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "tools/compare/counters.h"
+#include "tools/measure/counters.h"
 
 static const char *const tracepoint[COUNTERS] = {
 	[COUNTER_EXITS] = "kvm/kvm_exit",
@@ -67,12 +67,13 @@ static int tracepoint_open(struct counters *c, enum counter_id id)
 	return fd;
 }
 
-void counters_open(struct counters *c, pid_t pid)
+void counters_open(struct counters *c, pid_t pid, struct guest_time *t)
 {
 	unsigned int i;
 
 	memset(c, 0, sizeof(*c));
 	c->pid = pid;
+	c->guest_time = t;
 	for (i = 0; i < COUNTERS; i++) {
 		c->event[i] = -1;
 		/* Exits only without KVM's own count: see counters.h. */
@@ -86,9 +87,15 @@ void counters_close(struct counters *c)
 {
 	unsigned int i;
 
-	for (i = 0; i < COUNTERS; i++)
+	for (i = 0; c->pid && i < COUNTERS; i++)
 		if (c->event[i] >= 0)
 			close(c->event[i]);
+	c->pid = 0;
+}
+
+void counters_target(struct counters *c)
+{
+	guest_time_target(c->guest_time, c->pid);
 }
 
 /* debugfs has a folder "<pid>-<fd>" per virtual machine. */
@@ -171,8 +178,8 @@ static bool process_ns(pid_t pid, uint64_t *ns)
 	return true;
 }
 
-/* Field 43 of /proc/PID/stat, in clock ticks, for all threads. */
-static bool guest_ns(pid_t pid, uint64_t *ns)
+/* Field 43 of /proc/PID/stat, in clock ticks, for all threads: sampled. */
+static bool sampled_guest_ns(pid_t pid, uint64_t *ns)
 {
 	char file[64], line[1024], *p;
 	unsigned int field;
@@ -206,5 +213,7 @@ void counters_read(struct counters *c, struct counters_snap *s)
 	event_read(c, COUNTER_SYSCALLS, s);
 	s->valid[COUNTER_CPU_NS] = process_ns(c->pid, &s->value[COUNTER_CPU_NS]);
 	s->value[COUNTER_CPU_NS] += workers_ns(c->pid);
-	s->valid[COUNTER_GUEST_NS] = guest_ns(c->pid, &s->value[COUNTER_GUEST_NS]);
+	s->valid[COUNTER_GUEST_NS] =
+		guest_time_read(c->guest_time, &s->value[COUNTER_GUEST_NS]) ||
+		sampled_guest_ns(c->pid, &s->value[COUNTER_GUEST_NS]);
 }

@@ -8,7 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "tools/compare/paths.h"
+#include "tools/measure/paths.h"
 
 static const struct path paths[] = {
 	{ .name = "e1000", .rung = "emulation", .driver = "e1000" },
@@ -73,7 +73,7 @@ static void modprobe(const char *name)
 		waitpid(pid, NULL, 0);
 }
 
-static int insmod_own(const struct path *p, const struct compare_place *place,
+static int insmod_own(const struct path *p, const struct measure_place *place,
 		      bool *loaded, struct failure *f)
 {
 	struct utsname uts;
@@ -111,7 +111,7 @@ static int node_check(const char *node, struct failure *f)
 	return 0;
 }
 
-int path_prepare(const struct path *p, const struct compare_place *place,
+int path_prepare(const struct path *p, const struct measure_place *place,
 		 bool *loaded, struct failure *f)
 {
 	int err;
