@@ -4,7 +4,7 @@ import json
 import unittest
 
 import made
-from viola_compare import blocks, document, figures, notes, report, text, words
+from viola_compare import against, blocks, document, figures, notes, report, text, words
 from viola_compare.modes import mode_of
 
 
@@ -129,6 +129,19 @@ class Modes(unittest.TestCase):
         for mode in ("lab-icount", "metal", "lab-kvm"):
             doc = summarized(made.run(1), mode)
             self.assertIsNotNone(path_of(doc, "viola")["rtt"][0]["p50_ns"]["ratio"], mode)
+
+    def test_sampled_guest_time_is_shown_and_not_compared(self):
+        doc = made.document(made.run(1))
+        doc["host"].update(guest_time="sampled", guest_time_reason="no tracepoint")
+        document.summarize(doc)
+        host_cpu = path_of(doc, "viola")["cost"][0]["host_cpu_ns_per_packet"]
+        self.assertGreater(host_cpu["median"], 0)
+        self.assertIsNone(host_cpu["ratio"])
+        self.assertIn("is sampled by the kernel's tick: no tracepoint", report.render(doc).
+                      replace("&#39;", "'"))
+        other = document.summarize(made.document(made.run(2)))
+        found = against.judge(other, doc, 0.05, "old.json")
+        self.assertNotIn("host_cpu_ns_per_packet", {f["figure"] for f in found["figures"]})
 
     def test_unknown_mode_is_not_trusted(self):
         self.assertFalse(mode_of("lab-new").times)

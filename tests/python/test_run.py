@@ -44,6 +44,9 @@ import json, os, sys, time
 sys.dont_write_bytecode = True
 sys.path.insert(0, %r)
 import made
+if sys.argv[1:] == ["--list"]:
+    print("\\n".join("%%s %%s" %% (name, of[0]) for name, of in made.PATHS.items()))
+    sys.exit(0)
 argument = dict(zip(sys.argv[1::2], sys.argv[2::2]))
 log = os.path.join(argument["--out"], "log")
 os.stat(os.path.join(log, "initramfs"))
@@ -202,6 +205,7 @@ class Runs(Program):
         done = self.compare("--quick", FAKE_LEAVES_OUT="viola")
         self.assertEqual(done.returncode, 1)
         self.assertEqual(self.result()["paths"][3]["reason"], "it was not measured")
+        self.assertEqual(self.result()["paths"][3]["rung"], "paravirtual")
 
     def test_a_lab_that_broke(self):
         done = self.compare("--quick", FAKE_LAB_STATUS="70")
@@ -289,7 +293,7 @@ class Against(Program):
         runs = len(self.lab_lines())
         done = self.compare("--against", base, "--rtt-count", "7")
         self.assertEqual(done.returncode, 2)
-        self.assertIn("--rtt-count 300, this is with 7", done.stderr)
+        self.assertIn("--rtt-count 150, this is with 7", done.stderr)
         done = self.compare("--against", base, "--wall")
         self.assertIn("was measured in mode lab-icount, this is lab-tcg", done.stderr)
         done = self.compare("--against", "/nowhere.json")
@@ -331,6 +335,10 @@ class Usage(Program):
     def test_modules_that_are_missing(self):
         shutil.rmtree(os.path.join(self.tree, "build", "lib"))
         self.refused("the module viola_compare is not found: run make")
+
+    def test_programs_that_are_missing(self):
+        os.unlink(os.path.join(self.bin, "viola-measure"))
+        self.refused("viola-measure: No such file or directory; run make")
 
 
 class Signals(Program):

@@ -65,7 +65,7 @@ def check(old, mode, settings, file):
 
 
 def judged(old, new, mode):
-    """[(path, figure, row of the old run, row of the new)], of what both have."""
+    """[(path, figure, row of the old run, row of the new)], of what both have and repeats."""
     before = {p["path"]: p for p in old["paths"] if p["status"] == "ok"}
     result = []
     for path in new["paths"]:
@@ -73,8 +73,7 @@ def judged(old, new, mode):
         if path["status"] != "ok" or not other:
             continue
         for figure in figures.FIGURES:
-            if not figure.worse or not (mode.times or
-                                        figure.kind in (figures.COUNT, figures.WORK)):
+            if not all(figures.comparable(figure, doc["host"], mode) for doc in (old, new)):
                 continue
             for row in path[figure.group]:
                 was = figures.row_of(other, figure.group, row["workload"], row["size"])
@@ -173,7 +172,10 @@ def lines(against):
         for one in found:
             if one["verdict"] == verdict:
                 groups.setdefault((one["path"], one["workload"], one["size"]), []).append(one)
-        for (path, workload, size), ones in groups.items():
+        paths = list(dict.fromkeys(path for path, *_ in groups))
+        for path, workload, size in sorted(groups, key=lambda k: (paths.index(k[0]),
+                                                                  figures.row_order(k[1:]))):
+            ones = groups[path, workload, size]
             result.append("%s, %s: %s: %s" % (
                 path, WORKLOAD_NAMES[workload] % size,
                 meaning.replace("%s", limit).replace("%%", "%"), ", ".join(

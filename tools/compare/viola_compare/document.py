@@ -88,16 +88,6 @@ def summarize(doc):
         path["null_reasons"] = reasons(path, mode, times)
     reference = reference_of(doc["paths"], doc["reference"])
     for path in doc["paths"]:
-        # What is shown without being comparable gets no ratio.
-        figures.add_ratios(path, reference)
-        if not mode.times:
-            drop_ratios(path)
+        figures.add_ratios(path, reference, doc["host"], mode)
     doc["verdict"] = verdict(doc)
     return doc
-
-
-def drop_ratios(path):
-    for figure in figures.FIGURES:
-        for row in path[figure.group]:
-            if row[figure.key] and figure.kind not in (figures.COUNT, figures.WORK):
-                row[figure.key]["ratio"] = None

@@ -179,8 +179,15 @@ def add_ratio(figure, own, other, own_rounds, other_rounds):
     return estimate_json(values)
 
 
-def add_ratios(path, reference):
-    """Ratios of every judged figure of @path to @reference, which may be the path itself."""
+def comparable(figure, host, mode):
+    """Whether this figure repeats where it was measured, so that a difference says something."""
+    if figure.key == "host_cpu_ns_per_packet" and host.get("guest_time") == "sampled":
+        return False
+    return bool(figure.worse) and (mode.times or figure.kind in (COUNT, WORK))
+
+
+def add_ratios(path, reference, host, mode):
+    """Ratios of every comparable figure of @path to @reference, which may be the path itself."""
     for figure in FIGURES:
         for row in path[figure.group]:
             own = row[figure.key]
@@ -188,6 +195,6 @@ def add_ratios(path, reference):
                 continue
             own["ratio"] = None
             other = reference and row_of(reference, figure.group, row["workload"], row["size"])
-            if other and other[figure.key] and figure.worse:
+            if other and other[figure.key] and comparable(figure, host, mode):
                 own["ratio"] = add_ratio(figure, own, other[figure.key], round_numbers(path),
                                          round_numbers(reference))

@@ -7,7 +7,7 @@ import sys
 import time
 
 from viola_compare import against, document, measure, options, report, text
-from viola_compare.place import Missing, Place, kernel_release, lab_mode
+from viola_compare.place import Missing, Place, kernel_release, lab_mode, paths_known
 
 OK, FAILED, USAGE = 0, 1, 2
 
@@ -27,13 +27,13 @@ def mode_find(o, place):
     return mode
 
 
-def document_make(run, place, settings):
-    paths = run.paths()
+def document_make(run, place, settings, known):
+    paths = run.paths(known)
     doc = {"schema": document.SCHEMA,
            "viola": {"version": place.version(), "commit": place.commit()},
            "host": run.host(), "started": run.started.strftime("%Y-%m-%dT%H:%M:%SZ"),
            "duration_s": round(time.time() - run.started.timestamp()),
-           "fault": run.fault(any(p["status"] == "failed" for p in paths)),
+           "fault": run.fault(),
            "lab_hangs": run.hangs, "settings": settings,
            "reference": run.options.reference, "paths": paths}
     return document.summarize(doc)
@@ -86,7 +86,7 @@ def show_earlier(o):
     return status_of(doc)
 
 
-def measure_new(o, place):
+def measure_new(o, place, known):
     if o.host and os.geteuid():
         raise Missing("--host needs root: taps and KVM's counters are used directly")
     mode = mode_find(o, place)
@@ -106,7 +106,7 @@ def measure_new(o, place):
         raise
     if run.status == USAGE:
         return USAGE            # the measuring half has said why it cannot run at all
-    doc = document_make(run, place, settings)
+    doc = document_make(run, place, settings, known)
     judge(doc, old, o)
     try:
         rendered = write(run.folder, doc)
@@ -123,12 +123,13 @@ def main(script):
     if "--version" in sys.argv[1:]:
         print("viola-compare %s" % place.version())
         return OK
-    o = options.parse(sys.argv[1:])
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) != signal.SIG_IGN:      # as under nohup
             signal.signal(number, measure.raise_ended)
     try:
-        return show_earlier(o) if o.read else measure_new(o, place)
+        paths = paths_known(place)
+        o = options.parse(sys.argv[1:], list(paths))
+        return show_earlier(o) if o.read else measure_new(o, place, paths)
     except (Missing, against.Refused) as error:
         say(error)
     except OSError as error:

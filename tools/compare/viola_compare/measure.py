@@ -26,6 +26,7 @@ ICOUNT_TRIES = 4
 STALL_S = 600
 
 FAULTS = {
+    1: "the measuring half could not write its results",
     LAB_KERNEL: "the lab kernel logged a warning, a bug or a panic: see log/lab-kernel.log",
     LAB_TIMEOUT: "the lab machine was killed at its time limit",
     LAB_MACHINE: "the lab machine could not be started or broke",
@@ -202,9 +203,9 @@ class Run:
 
     # --- its result --------------------------------------------------------------
 
-    def fault(self, paths_failed):
+    def fault(self):
         """What became of the measuring half as a whole, None if nothing."""
-        if not self.status or (self.status == 1 and paths_failed):
+        if not self.status:
             return None
         if self.stalled:
             return "the lab machine hung %d times" % self.hangs if self.hangs > 1 else \
@@ -219,9 +220,12 @@ class Run:
         host["busy"] = self.load > 0.5 * (os.cpu_count() or 1)
         return host
 
-    def paths(self):
-        rounds, fault = self.options.rounds, self.fault(False)
+    def paths(self, known):
+        """The paths' elements of the document. @known: their rungs."""
+        rounds, fault = self.options.rounds, self.fault()
         paths = [document.path_load(self.log, name, rounds, fault) for name in self.options.paths]
+        for path in paths:
+            path.setdefault("rung", known.get(path["path"]))
         for name in self.options.paths:
             file = os.path.join(self.log, "path-%s.json" % name)
             if os.path.exists(file):

@@ -22,6 +22,14 @@ def of_run(doc):
     return notes
 
 
+def of_host(doc):
+    host = doc["host"]
+    if host.get("guest_time") != "sampled":
+        return []
+    return ["Host CPU time is good to a few per cent at best and is not compared, because the "
+            "guests' share is sampled by the kernel's tick: %s." % host.get("guest_time_reason")]
+
+
 def of_paths(doc):
     notes = []
     for path in doc["paths"]:
@@ -75,5 +83,5 @@ def of_method(doc):
 
 def notes(doc):
     """All sentences, each once."""
-    found = of_run(doc) + of_paths(doc) + of_rounds(doc) + of_figures(doc) + of_method(doc)
+    found = of_run(doc) + of_paths(doc) + of_rounds(doc) + of_host(doc) + of_figures(doc) + of_method(doc)
     return list(dict.fromkeys(found))

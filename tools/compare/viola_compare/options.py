@@ -3,7 +3,6 @@
 import argparse
 import sys
 
-PATHS = ("e1000", "virtio", "vhost", "viola")
 REFERENCE = "vhost"
 
 USAGE = 2           # exit status: wrong usage, or something to be set up first
@@ -21,7 +20,7 @@ got worse by --threshold (with --against); 2 usage or set-up."""
 NORMAL = {"rounds": 6, "rtt_count": 1500, "warmup": 200, "rate_ms": 1000, "limit": 240}
 QUICK = {"rounds": 2, "rtt_count": 200, "warmup": 50, "rate_ms": 300, "limit": 120}
 # Virtual time has no noise of the host's to be averaged away, and passes slowly.
-ICOUNT = {"rounds": 6, "rtt_count": 300, "warmup": 50, "rate_ms": 50, "limit": 480}
+ICOUNT = {"rounds": 6, "rtt_count": 150, "warmup": 50, "rate_ms": 50, "limit": 480}
 ICOUNT_QUICK = {"rounds": 2, "rtt_count": 100, "warmup": 20, "rate_ms": 20, "limit": 480}
 
 
@@ -40,24 +39,30 @@ def number(low, high):
     return parse
 
 
-def known_path(name):
-    if name not in PATHS:
-        raise argparse.ArgumentTypeError("no path is called '%s'; known are: %s" %
-                                         (name, ", ".join(PATHS)))
-    return name
+def one_of(paths):
+    def parse(name):
+        if name not in paths:
+            raise argparse.ArgumentTypeError("no path is called '%s'; known are: %s" %
+                                             (name, ", ".join(paths)))
+        return name
+    return parse
 
 
-def path_list(text):
-    names = [known_path(n) for n in text.split(",") if n]
-    if not names:
-        raise argparse.ArgumentTypeError("'%s' names no path; known are: %s" %
-                                         (text, ", ".join(PATHS)))
-    return list(dict.fromkeys(names))
+def some_of(paths):
+    def parse(text):
+        names = [one_of(paths)(n) for n in text.split(",") if n]
+        if not names:
+            raise argparse.ArgumentTypeError("'%s' names no path; known are: %s" %
+                                             (text, ", ".join(paths)))
+        return list(dict.fromkeys(names))
+    return parse
 
 
-def slow(text):
-    name, _, ns = text.partition("=")
-    return known_path(name), number(0, 10 ** 9)(ns)
+def slow(paths):
+    def parse(text):
+        name, _, ns = text.partition("=")
+        return one_of(paths)(name), number(0, 10 ** 8)(ns)
+    return parse
 
 
 def percent(text):
@@ -70,16 +75,16 @@ def percent(text):
     return value / 100
 
 
-def parser():
+def parser(paths):
     p = Parser(prog="viola compare", usage="viola compare [OPTION]...", description=DESCRIPTION,
                epilog=EPILOG, add_help=False, allow_abbrev=False,
                formatter_class=lambda prog: argparse.RawDescriptionHelpFormatter(
                    prog, max_help_position=22, width=92))
     what = p.add_argument_group("what is measured")
     add = what.add_argument
-    add("--paths", metavar="A,B", type=path_list, default=list(PATHS),
-        help="only these paths (%s)" % ",".join(PATHS))
-    add("--reference", metavar="PATH", type=known_path,
+    add("--paths", metavar="A,B", type=some_of(paths), default=list(paths),
+        help="only these paths (%s)" % ",".join(paths))
+    add("--reference", metavar="PATH", type=one_of(paths),
         help="path that the others are compared with (%s; the first, if that is not among "
              "--paths)" % REFERENCE)
     add("--rounds", metavar="N", type=number(1, 1000),
@@ -91,7 +96,7 @@ def parser():
     add("--warmup", metavar="N", type=number(0, 10 ** 6),
         help="round trips before the counted ones (%s)" % per_kind("warmup"))
     add("--quick", action="store_true", help="few samples, to see that it works")
-    add("--slow", metavar="PATH=NS", type=slow, action="append", default=[],
+    add("--slow", metavar="PATH=NS", type=slow(paths), action="append", default=[],
         help="slow this path down: its far end spins NS nanoseconds at every frame, which "
              "tests the instrument; may be repeated")
     where = p.add_argument_group("where")
@@ -107,7 +112,8 @@ def parser():
     add("--times", action="store_true",
         help="show times and rates of an emulated lab's wall clock, too")
     add("--limit", metavar="SECONDS", type=number(1, 86400),
-        help="after which a guest is killed (%s)" % per_kind("limit"))
+        help="for a guest's start, and for each of its rounds; then it is killed (%s)" %
+             per_kind("limit"))
     outcome = p.add_argument_group("what becomes of it")
     add = outcome.add_argument
     add("--out", metavar="DIR", help="folder of all runs (out/compare)")
@@ -138,8 +144,9 @@ def reject(message):
     sys.exit(USAGE)
 
 
-def parse(arguments):
-    o = parser().parse_args(arguments)
+def parse(arguments, paths):
+    """The options, of which complete() fills in what depends on the mode. @paths: all names."""
+    o = parser(paths).parse_args(arguments)
     if o.host and o.icount:
         reject("--icount is a kind of lab; --host uses none")
     if o.wall and o.icount:

@@ -36,6 +36,29 @@ class Place:
         return said.stdout.strip() or "unknown"
 
 
+def paths_known(place):
+    """All paths that can be measured: {name: rung}, in the order of the ladder."""
+    said = output_of([place.program("viola-measure"), "--list"])
+    return dict(line.split(" ", 1) for line in said.splitlines() if " " in line)
+
+
+def lab_mode(place, icount):
+    """What the lab would be: lab-kvm, lab-tcg or lab-icount."""
+    return output_of([place.program("viola-lab"), "--mode"] + (["--icount"] if icount else []))
+
+
+def output_of(command):
+    """What a program of ours says of itself."""
+    try:
+        said = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                              check=False)
+    except OSError as error:
+        raise Missing("%s: %s; run make" % (command[0], error.strerror)) from None
+    if said.returncode:
+        raise Missing((said.stderr.strip() or "%s failed" % " ".join(command)).split("\n")[-1])
+    return said.stdout.strip()
+
+
 def cache():
     for variable, below in (("VIOLA_CACHE", ""), ("XDG_CACHE_HOME", "viola"),
                             ("HOME", ".cache/viola")):
@@ -56,17 +79,3 @@ def kernel_release(name):
     if not os.access(image, os.R_OK):
         raise Missing("%s cannot be read; tools/setup makes it" % image)
     return release
-
-
-def lab_mode(place, icount):
-    """What the lab would be: lab-kvm, lab-tcg or lab-icount."""
-    lab = place.program("viola-lab")
-    command = [lab, "--mode"] + (["--icount"] if icount else [])
-    try:
-        said = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                              check=False)
-    except OSError as error:
-        raise Missing("%s: %s" % (lab, error.strerror)) from None
-    if said.returncode:
-        raise Missing((said.stderr.strip() or "%s --mode failed" % lab).split("\n")[-1])
-    return said.stdout.strip()
