@@ -9,6 +9,7 @@
 #   viola-foo-src := tools/foo/main.c
 #   viola-foo-libs, -cflags, -ldflags (optional)
 #   scripts += tools/bar/viola-bar -> build/bin/viola-bar
+#   python += tools/bar/viola_bar  -> build/lib/viola/viola_bar/, a package for scripts
 #   unit-tests += test-baz         -> build/tests/test-baz, made by `make tests-built`
 
 MAKEFLAGS += --no-builtin-rules
@@ -39,6 +40,7 @@ sanitize := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-fra
 
 programs   :=
 scripts    :=
+python     :=
 unit-tests :=
 
 include $(wildcard vmm/build.mk vmm/*/build.mk dpdk-backend/build.mk module/build.mk tools/*/build.mk tests/*/build.mk)
@@ -78,9 +80,24 @@ $(B)/bin/$(notdir $(1)): $(1)
 endef
 $(foreach s,$(scripts),$(eval $(call script-rule,$(s))))
 
+# $(call package-rules,source folder): a Python package's modules and templates. A script
+# in bin/ finds them in ../lib/viola, built and installed.
+define package-rules
+python-outputs += $(patsubst $(1)/%,$(B)/lib/viola/$(notdir $(1))/%,$(wildcard $(1)/*.py $(1)/*.html))
+$(B)/lib/viola/$(notdir $(1))/%: $(1)/%
+	@mkdir -p $$(@D)
+	$$(call say,PYTHON,$$@)
+	$$(Q)install -m 644 $$< $$@
+endef
+python-outputs := $(B)/lib/viola/version
+$(foreach p,$(python),$(eval $(call package-rules,$(p))))
+$(B)/lib/viola/version: Makefile
+	@mkdir -p $(@D)
+	$(Q)echo '$(VERSION)' >$@
+
 .PHONY: all programs modules setup check compare bench install clean
 all: programs modules
-programs: $(addprefix $(B)/bin/,$(programs)) $(script-outputs)
+programs: $(addprefix $(B)/bin/,$(programs)) $(script-outputs) $(python-outputs)
 tests-built: $(addprefix $(B)/tests/,$(unit-tests))
 .PHONY: tests-built
 
@@ -110,9 +127,10 @@ bench-dpdk: setup
 	@tests/bench/run dpdk dpdk-ring
 .PHONY: bench-dpdk
 
-# Programs, man pages, completion, udev rule, service, what QEMU's tools look for,
-# and the module's source for DKMS.
+# Programs, Python packages, man pages, completion, udev rule, service, what QEMU's
+# tools look for, and the module's source for DKMS.
 bindir  := $(DESTDIR)$(PREFIX)/bin
+libdir  := $(DESTDIR)$(PREFIX)/lib
 datadir := $(DESTDIR)$(PREFIX)/share
 dkmsdir := $(DESTDIR)/usr/src/viola-$(VERSION)
 udevdir := $(DESTDIR)/usr/lib/udev/rules.d
@@ -126,6 +144,8 @@ install: programs
 	install -d $(bindir) $(udevdir) $(datadir)/man/man1 $(datadir)/man/man4 \
 		$(datadir)/bash-completion/completions $(dkmsdir)
 	cp -P $(addprefix $(B)/bin/,$(installed) viola-run) $(bindir)
+	set -e; for file in $(python-outputs:$(B)/lib/%=%); do \
+		install -D -m 644 $(B)/lib/$$file $(libdir)/$$file; done
 	install -m 644 $(wildcard Documentation/man/*.1) $(datadir)/man/man1
 	install -m 644 $(wildcard Documentation/man/*.4) $(datadir)/man/man4
 	ln -sf viola-vmm.1 $(datadir)/man/man1/viola-run.1

@@ -10,18 +10,19 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 out=build/bench/roundtrip
 
-build/bin/viola compare --icount --paths virtio,vhost,viola --rtt-count 200 --out "$out" \
+build/bin/viola compare --icount --paths virtio,vhost,viola --rate-ms 0 --out "$out" \
 	>"$out.log" 2>&1 || {
 	tail -n 20 "$out.log"
 	exit 1
 }
 # shellcheck disable=SC2016 # jq's variables, not the shell's
 jq -r '
-	[.paths[] | {(.path): [.rtt[] | {size, count, ns: .p50_ns}]}] | add as $p |
-	"path    size  round trips  instructions (median)",
-	($p | to_entries[] | .key as $path | .value[] |
-		"\($path + "       " | .[:7])  \(.size)\t\(.count)\t\(.ns)"),
-	(range($p.vhost | length) as $i |
-		"viola / vhost, \($p.vhost[$i].size) bytes: " +
-		"\($p.viola[$i].ns / $p.vhost[$i].ns * 1000 | round / 1000)")
+	def span: "\(.median) (\(.low) to \(.high))";
+	"path    size  round trips  instructions of a round trip (median over rounds, interval)",
+	(.paths[] | .path as $path | .rtt[] |
+		"\($path + "       " | .[:7])  \(.size)\t\(.count)\t\(.p50_ns | span)"),
+	(.paths[] | select(.path == "viola") | .rtt[] |
+		"viola / vhost, \(.size) bytes: \(.p50_ns.ratio |
+			map_values(if type == "number" then . * 1000 | round / 1000 else . end) | span)"),
+	.verdict[]
 ' "$out/latest/result.json"

@@ -37,6 +37,8 @@ static const char help[] =
 	"  --verbose          kernel log on stderr as well\n"
 	"  --shell            an interactive shell (or COMMAND) on a terminal of its own;\n"
 	"                     Ctrl-] ends it\n"
+	"  --mode             say what the machine would be, lab-kvm, lab-tcg or lab-icount,\n"
+	"                     and start none\n"
 	"\n"
 	"Exit status: COMMAND's own, 128+N if signal N ended it; 2 wrong usage, 70 the\n"
 	"kernel logged a warning, a bug or a panic, 124 out of time, 125 the machine broke.\n";
@@ -196,7 +198,7 @@ static int default_log(struct lab_options *options)
 
 int options_parse(struct lab_options *options, int argc, char **argv)
 {
-	enum { KERNEL = 256, ICOUNT, SMP, MEM, TIMEOUT, LOG, QUIET, VERBOSE, SHELL, HELP };
+	enum { KERNEL = 256, ICOUNT, SMP, MEM, TIMEOUT, LOG, QUIET, VERBOSE, SHELL, MODE, HELP };
 	static const struct option table[] = {
 		{ "kernel", required_argument, NULL, KERNEL },
 		{ "icount", no_argument, NULL, ICOUNT },
@@ -207,9 +209,11 @@ int options_parse(struct lab_options *options, int argc, char **argv)
 		{ "quiet", no_argument, NULL, QUIET },
 		{ "verbose", no_argument, NULL, VERBOSE },
 		{ "shell", no_argument, NULL, SHELL },
+		{ "mode", no_argument, NULL, MODE },
 		{ "help", no_argument, NULL, HELP },
 		{ }
 	};
+	bool mode = false;
 	int c, ret = 0;
 
 	*options = (struct lab_options){
@@ -248,6 +252,9 @@ int options_parse(struct lab_options *options, int argc, char **argv)
 		case SHELL:
 			options->shell = true;
 			break;
+		case MODE:
+			mode = true;
+			break;
 		case HELP:
 		case 'h':
 			fputs(help, stdout);
@@ -259,6 +266,10 @@ int options_parse(struct lab_options *options, int argc, char **argv)
 	if (ret)
 		return ret;
 	options->command = argv + optind;
+	if (mode) {
+		puts(lab_accel_name(machine_accel(options, &options->accel_why)));
+		return 1;
+	}
 	if (!*options->command && !options->shell)
 		return bad("command", "", "is missing; see viola lab --help");
 	if (getenv("VIOLA_LAB"))

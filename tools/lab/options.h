@@ -6,7 +6,7 @@
 
 /*
  * Read the command line and complete @options: kernel release, folders, log
- * file. Returns 0, 1 when help was printed, or -EINVAL after printing one
+ * file. Returns 0, 1 when help or the mode was printed, or -EINVAL after printing one
  * sentence that names the mistake.
  */
 int options_parse(struct lab_options *options, int argc, char **argv);

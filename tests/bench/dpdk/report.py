@@ -2,31 +2,21 @@
 """Medians, spread, ratios; the table; the lines at the end."""
 import os
 import subprocess
+import sys
 
+sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../../tools/pylib"))
+
+from viola import stats
+from viola.stats import spread
 from cases import IN_ORDER, LEAN
 
 # Below this share of empty looks the generator has no time left: it is the bound.
 BUSY_GENERATOR = 0.05
 
 
-def quantile(values, q):
-    """Linear between the two nearest; the values need no order."""
-    v = sorted(values)
-    at = (len(v) - 1) * q
-    low = int(at)
-    high = min(low + 1, len(v) - 1)
-    return v[low] + (v[high] - v[low]) * (at - low)
-
-
 def median(values):
-    return quantile(values, 0.5) if values else 0
-
-
-def spread(values):
-    if not values:
-        return None
-    return {"count": len(values), "min": min(values), "p25": quantile(values, 0.25),
-            "median": median(values), "p75": quantile(values, 0.75), "max": max(values)}
+    """0 of nothing: a contender without samples is shown as such."""
+    return stats.median(values) if values else 0
 
 
 def output_of(*command):
@@ -90,11 +80,10 @@ def ratio(raw, a, b):
     """Of frames per second: of medians, and sample by sample, which lie milliseconds apart."""
     if not raw.get(a) or not raw.get(b) or not raw[a]["fps"] or not raw[b]["fps"]:
         return None
-    pairs = [x / y for x, y in zip(raw[a]["fps"], raw[b]["fps"]) if y]
-    if not pairs or not median(raw[b]["fps"]):
+    of_frames = stats.ratio(raw[a]["fps"], raw[b]["fps"])
+    if not of_frames:
         return None
-    r = {"a": a, "b": b, "of_medians": median(raw[a]["fps"]) / median(raw[b]["fps"]),
-         "paired": spread(pairs), "cycles": None}
+    r = {"a": a, "b": b, **of_frames, "cycles": None}
     if raw[a]["cycles"] and raw[b]["cycles"]:
         # How many times as dear the other's frame is: the same direction as frames per second.
         r["cycles"] = median(raw[b]["cycles"]) / median(raw[a]["cycles"])
