@@ -6,7 +6,7 @@
 
 /*
  * Find kernel @name (short name or release) in the cache: @release and the
- * bzImage @image, both PATH_MAX bytes. 0 or -errno with @f set.
+ * image @image, both PATH_MAX bytes. 0 or -errno with @f set.
  */
 int kernel_find(const char *name, char *release, char *image,
 		struct failure *f);

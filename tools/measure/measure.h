@@ -59,7 +59,7 @@ struct measure_context {
 	const struct measure_options *options;
 	struct measure_place place;
 	char log[PATH_MAX];		/* folder */
-	char kernel[PATH_MAX];		/* guest's bzImage */
+	char kernel[PATH_MAX];		/* guest's image, ELF or bzImage */
 	char initrd[PATH_MAX];
 	const char *mode;		/* of the host: metal, lab-tcg… */
 	struct guest_time *guest_time;
