@@ -28,6 +28,8 @@ struct lab_options {
 	char tree[PATH_MAX];		/* visible read-write; real path */
 	char cwd[PATH_MAX];
 	char log[PATH_MAX];
+	char qemu[PATH_MAX];		/* program; a name without a slash is looked up in PATH */
+	char qemu_what[NAME_MAX];	/* which one that is, a few words for people */
 	enum lab_accel accel;
 	const char *accel_why;		/* a few words for people */
 	unsigned int smp;

@@ -14,7 +14,6 @@
 
 #include "tools/lab/machine.h"
 
-#define QEMU "qemu-system-x86_64"
 #define ARGS_MAX 96
 
 struct args {
@@ -254,8 +253,8 @@ static void __attribute__((noreturn)) become_qemu(struct args *args, const struc
 	keep_open(fds->ctl);
 	keep_open(fds->log);
 	keep_open(fds->initramfs);
-	execvp(QEMU, args->arg);
-	dprintf(STDERR_FILENO, "cannot run " QEMU ": %s; tools/setup installs it\n",
+	execvp(args->arg[0], args->arg);
+	dprintf(STDERR_FILENO, "cannot run %s: %s; tools/setup installs QEMU\n", args->arg[0],
 		strerror(errno));
 	_exit(127);
 }
@@ -266,7 +265,12 @@ pid_t machine_start(const struct lab_options *options, const struct machine_fds 
 	pid_t parent = getpid(), pid = -ENOMEM;
 	size_t i;
 
-	add(&args, QEMU);
+	add(&args, "%s", options->qemu);
+	/* Where the packages have firmware; the mended QEMU brings none. */
+	add(&args, "-L");
+	add(&args, "/usr/share/qemu");
+	add(&args, "-L");
+	add(&args, "/usr/share/seabios");
 	add(&args, "-nodefaults");
 	add(&args, "-no-user-config");
 	add(&args, "-display");

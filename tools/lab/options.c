@@ -125,6 +125,41 @@ static int find_kernel(struct lab_options *options)
 }
 
 /*
+ * The QEMU that tools/setup built without the faults of emulated nested guests, if
+ * it is there and the machine is emulated; else the packaged one. VIOLA_QEMU names
+ * another. qemu/lab in the cache links to the build's folder, named by its version.
+ */
+static int find_qemu(struct lab_options *options)
+{
+	static const char packaged[] = "qemu-system-x86_64";
+	const char *wanted = getenv("VIOLA_QEMU");
+	char path[PATH_MAX], real[PATH_MAX];
+	int ret;
+
+	if (wanted && *wanted) {
+		snprintf(options->qemu_what, sizeof(options->qemu_what), "VIOLA_QEMU");
+		return set_path(options->qemu, sizeof(options->qemu), "%s%s", wanted, "");
+	}
+	if (options->accel == LAB_KVM) {
+		snprintf(options->qemu_what, sizeof(options->qemu_what), "packaged QEMU");
+		return set_path(options->qemu, sizeof(options->qemu), "%s%s", packaged, "");
+	}
+	ret = set_path(path, sizeof(path), "%s/qemu/lab%s", options->cache, "");
+	if (ret)
+		return ret;
+	if (realpath(path, real) &&
+	    !set_path(options->qemu, sizeof(options->qemu), "%s/%s", real, packaged) &&
+	    !access(options->qemu, X_OK)) {
+		snprintf(options->qemu_what, sizeof(options->qemu_what), "mended QEMU %s",
+			 strrchr(real, '/') + 1);
+		return 0;
+	}
+	snprintf(options->qemu_what, sizeof(options->qemu_what),
+		 "packaged QEMU, where nested guests may hang: see tools/setup");
+	return set_path(options->qemu, sizeof(options->qemu), "%s%s", packaged, "");
+}
+
+/*
  * The tree is the one this program was built in (build/bin/viola-lab), or else,
  * for an installed program, the git work tree around the current folder, or
  * that folder alone.
@@ -286,6 +321,8 @@ int options_parse(struct lab_options *options, int argc, char **argv)
 	ret = find_cache(options);
 	if (!ret)
 		ret = find_kernel(options);
+	if (!ret)
+		ret = find_qemu(options);
 	if (!ret)
 		ret = find_tree(options);
 	if (!ret && !*options->log)

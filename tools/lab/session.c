@@ -573,9 +573,9 @@ int session_run(const struct lab_options *options)
 	if (make_descriptors(&s) || make_initramfs(&s))
 		return LAB_EXIT_MACHINE;
 	if (!options->quiet)
-		lab_say("%s, %s (%s), %u CPU%s, %s, kernel log %s", options->release,
-			lab_accel_name(options->accel), options->accel_why, options->smp,
-			options->smp > 1 ? "s" : "", options->mem, options->log);
+		lab_say("%s, %s (%s), %s, %u CPU%s, %s, kernel log %s", options->release,
+			lab_accel_name(options->accel), options->accel_why, options->qemu_what,
+			options->smp, options->smp > 1 ? "s" : "", options->mem, options->log);
 	pump_init(&s.out_pump, s.out, STDOUT_FILENO);
 	pump_init(&s.err_pump, s.err, STDERR_FILENO);
 	pump_init(&s.in_pump, options->shell ? STDIN_FILENO : -1, s.out);
