@@ -83,7 +83,7 @@ cases()
 			printf '%sok %d - %s%s\n' "${BASH_REMATCH[1]}" $((++tap_count)) \
 				"$prefix" "${BASH_REMATCH[5]}"
 		elif [[ $line =~ $plan ]]; then
-			planned=${BASH_REMATCH[1]}
+			planned=$((${planned:-0} + BASH_REMATCH[1]))
 		else
 			printf '# %s\n' "${line#\# }"
 		fi
