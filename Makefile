@@ -95,7 +95,7 @@ $(B)/lib/viola/version: Makefile
 	@mkdir -p $(@D)
 	$(Q)echo '$(VERSION)' >$@
 
-.PHONY: all programs modules setup check compare bench install clean
+.PHONY: all programs modules setup check check-all compare bench install clean
 all: programs modules
 programs: $(addprefix $(B)/bin/,$(programs)) $(script-outputs) $(python-outputs)
 tests-built: $(addprefix $(B)/tests/,$(unit-tests))
@@ -113,9 +113,23 @@ compare: setup
 	@$(MAKE) --no-print-directory $(jobs) all
 	@$(B)/bin/viola compare
 
+# The module with all warnings there are: what the compiler says fails the build, what
+# sparse says is judged by tests/module/run.
+strict := MODULE_WERROR=1 MODULE_FLAGS="W=1 $(if $(shell command -v sparse),C=2 CF=-D__CHECK_ENDIAN__)"
+
 check: setup
-	@$(MAKE) --no-print-directory $(jobs) all tests-built
+	@$(MAKE) --no-print-directory $(jobs) $(strict) all tests-built
 	@tools/check
+
+# Every kernel, all mutations, long rounds: hours.
+check-all: setup
+	@$(MAKE) --no-print-directory $(jobs) $(strict) all tests-built
+	@tools/check --all
+
+# One kernel's module so, in a B of its own.
+.PHONY: strict-module
+strict-module:
+	@$(MAKE) --no-print-directory $(strict) $(B)/module/$(KERNEL)/viola.ko
 
 bench: setup
 	@$(MAKE) --no-print-directory $(jobs) all

@@ -5,11 +5,12 @@
 # lab goes through the driver's own self-test and moves files both ways over a
 # tap, with all offloads on.
 #
-#	tests/lab/e1000-driver.sh [KERNEL]	only 6.1 or 6.12
+#	tests/lab/e1000-driver.sh [KERNEL]	only this one
+# check: kernels=one smp=1 limit=1700 cost=90
 set -uo pipefail
+# shellcheck source=lib/lab.bash
+source "$(dirname "$0")/lib/lab.bash"
 
-top=$(cd "$(dirname "$0")/../.." && pwd -P)
-self=$top/tests/lab/e1000-driver.sh
 bytes=2000000
 
 # The guest's /init. What it says in lines that start with "say" is judged.
@@ -24,12 +25,16 @@ mount -t sysfs sys /sys
 exec < /dev/console > /dev/console 2>&1
 /bin/busybox --install -s /bin
 while read -r m; do insmod "/modules/$m.ko"; done < /modules/order
+# Until the link is up, which is judged by what is said of it.
+carrier() {
+	for i in $(seq 300); do
+		grep -q 1 /sys/class/net/eth0/carrier && break
+		sleep 0.1
+	done
+}
 ip link set eth0 up
 ip addr add 10.9.0.2/24 dev eth0
-for i in 0 1 2 3 4 5 6 7 8 9; do
-	grep -q 1 /sys/class/net/eth0/carrier && break
-	sleep 1
-done
+carrier
 echo "say driver $(basename "$(readlink /sys/class/net/eth0/device/driver)")"
 echo "say link $(cat /sys/class/net/eth0/speed) $(cat /sys/class/net/eth0/duplex)"
 # Its loopback test fails by itself if its thread is off the CPU for two ticks: thrice.
@@ -40,7 +45,7 @@ for i in 1 2 3; do
 done
 echo "say selftest $(sed -n 's/.*result is //p' /tmp/selftest)"
 grep '	 *[1-9]' /tmp/selftest
-sleep 3
+carrier
 ethtool -K eth0 rx on tso on
 echo "say offloads $(ethtool -k eth0 | grep -cE '^(rx-checksumming|tx-checksumming|tcp-segmentation-offload): on')"
 for size in 18 1472; do
@@ -51,7 +56,7 @@ echo "say down $(md5sum < /tmp/down)"
 head -c BYTES /dev/urandom > /tmp/up
 echo "say up $(md5sum < /tmp/up)"
 httpd -p 80 -h /tmp
-timeout 100 nc -l -p 81 > /dev/null
+timeout 600 nc -l -p 81 > /dev/null
 echo "say segmented $(ethtool -S eth0 | sed -n 's/.*tx_tcp_seg_good: //p')"
 echo "say verified $(ethtool -S eth0 | sed -n 's/.*rx_csum_offload_good: //p')"
 echo "say bad $(ethtool -S eth0 | sed -n 's/.*rx_csum_offload_errors: //p')"
@@ -69,16 +74,6 @@ said()
 	tr -d '\r' <"$console" | sed -n "s/^say $* //p" | tail -n 1
 }
 
-# judge NAME WANTED GOT
-judge()
-{
-	if [ "$2" = "$3" ]; then
-		printf 'ok - %s\n' "$1"
-	else
-		printf 'not ok - %s - wanted "%s", got "%s"\n' "$1" "$2" "$3"
-	fi
-}
-
 more_than_0()
 {
 	[ "${1:-0}" -gt 0 ] && echo yes || echo no
@@ -89,12 +84,12 @@ fetch()
 {
 	local i
 
-	for ((i = 0; i < 200; i++)); do
+	for ((i = 0; i < 6000; i++)); do
 		if /bin/busybox wget -q -O /tmp/up http://10.9.0.2/up 2>/dev/null; then
 			/bin/busybox nc 10.9.0.2 81 </dev/null
 			return
 		fi
-		sleep 1
+		sleep 0.2
 	done
 }
 
@@ -113,72 +108,55 @@ inside()
 	head -c "$bytes" /dev/urandom >/tmp/www/file
 	/bin/busybox httpd -p 10.9.0.1:8080 -h /tmp/www
 	fetch &
-	timeout 600 "$top/build/bin/viola-vmm" --mem 256M --stats /tmp/stats \
+	timeout 1500 "$lab_top/build/bin/viola-vmm" --mem 256M --stats /tmp/stats \
 		--kernel "$VIOLA_CACHE/kernel/$release/boot/vmlinuz-$release" \
 		--initrd "$dir/initrd" --append "console=ttyS0 panic=-1 quiet" \
 		--net path=e1000,backend=tap,ifname=tap0 </dev/null >"$console" 2>&1 || status=$?
 	cp "$console" "$dir/console"
 
-	judge "guest runs to its end" 0 "$status"
-	judge "driver binds" e1000 "$(said driver)"
-	judge "link is up" "1000 full" "$(said link)"
-	judge "driver's self-test" PASS "$(said selftest)"
-	judge "offloads are on" 3 "$(said offloads)"
-	judge "small frames come back" 0 "$(said ping 18)"
-	judge "full frames come back" 0 "$(said ping 1472)"
-	judge "file arrives whole in the guest" "$(md5sum </tmp/www/file)" "$(said down)"
-	judge "file arrives whole from the guest" "$(said up)" "$(md5sum </tmp/up)"
-	judge "segments were cut by the device" yes "$(more_than_0 "$(said segmented)")"
-	judge "checksums were verified by the device" yes "$(more_than_0 "$(said verified)")"
-	judge "no checksum was wrong" 0 "$(said bad)"
-	judge "driver has no complaints" 0 "$(said complaints)"
+	equal "guest runs to its end" 0 "$status"
+	equal "driver binds" e1000 "$(said driver)"
+	equal "link is up" "1000 full" "$(said link)"
+	equal "driver's self-test" PASS "$(said selftest)"
+	equal "offloads are on" 3 "$(said offloads)"
+	equal "small frames come back" 0 "$(said ping 18)"
+	equal "full frames come back" 0 "$(said ping 1472)"
+	equal "file arrives whole in the guest" "$(md5sum </tmp/www/file)" "$(said down)"
+	equal "file arrives whole from the guest" "$(said up)" "$(md5sum </tmp/up)"
+	equal "segments were cut by the device" yes "$(more_than_0 "$(said segmented)")"
+	equal "checksums were verified by the device" yes "$(more_than_0 "$(said verified)")"
+	equal "no checksum was wrong" 0 "$(said bad)"
+	equal "driver has no complaints" 0 "$(said complaints)"
 	for name in tx_drops dma_errors; do
-		judge "device counted no $name" 0 \
+		equal "device counted no $name" 0 \
 			"$(sed -n "s/.*\"$name\": \([0-9]*\).*/\1/p" /tmp/stats)"
 	done
 }
 
-if [ "${1-}" = --inside ]; then
-	inside "$2"
-	exit
-fi
+lab_main "$@"
 
 # --- outside --------------------------------------------------------------------
 
-cd "$top" || exit 1
 if ! [ -x /usr/sbin/ethtool ]; then
-	printf 'ok - e1000 driver # skip ethtool is not installed: run tools/setup\n'
-	exit 0
+	skip "e1000 driver" "ethtool is not installed: run tools/setup"
+	tap_end
 fi
 add=(--add /usr/sbin/ethtool:/sbin/ethtool)
 while read -r library; do
 	add+=(--add "$(readlink -f "$library"):$library")
 done < <(ldd /usr/sbin/ethtool | grep -o '/[^ ]*')
 
-failed=0
-while read -r name release; do
-	[ "${1-}" = "" ] || [ "$1" = "$name" ] || continue
-	dir=$top/build/lab/e1000-$name
+for kernel in $(lab_kernels "$(lab_note kernels one)" "$@"); do
+	dir=$lab_top/build/lab/e1000-$kernel
 	mkdir -p "$dir"
 	guest_init | sed "s/BYTES/$bytes/" >"$dir/init"
 	chmod 755 "$dir/init"
-	if ! build/bin/viola-mkinitramfs --kernel "$name" --output "$dir/initrd" \
-		--init "$dir/init" "${add[@]}"; then
-		printf 'not ok - %s: initramfs cannot be made\n' "$name"
-		failed=1
-		continue
-	fi
-	status=0
-	out=$(build/bin/viola lab --quiet --kernel "$name" --mem 2G --timeout 700 -- \
-		bash "$self" --inside "$dir" 2>&1 </dev/null) || status=$?
-	sed -E "s/^((not )?ok) - /\\1 - $name: /" <<<"$out"
-	if [ $status -ne 0 ]; then
-		printf 'not ok - %s: lab ended with status %d\n' "$name" "$status"
-	fi
-	if [ $status -ne 0 ] || grep -q '^not ok' <<<"$out"; then
-		failed=1
-		[ ! -e "$dir/console" ] || tail -n 30 "$dir/console" | sed 's/^/# /'
+	check "$kernel: initramfs is made" build/bin/viola-mkinitramfs --kernel "$kernel" \
+		--output "$dir/initrd" --init "$dir/init" "${add[@]}"
+	lab_cases "$kernel" --mem 2G -- "$dir"
+	if ((cases_failed)) && [ -e "$dir/console" ]; then
+		tail -n 30 "$dir/console" | note
 	fi
 	rm -f "$dir/initrd"
-done < <(tools/kernels)
-exit $failed
+done
+tap_end

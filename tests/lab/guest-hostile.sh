@@ -8,31 +8,17 @@
 # have nothing to complain of and get rid of the module.
 #
 #	tests/lab/guest-hostile.sh [PATH]	only this path
+# check: kernels=one smp=1 limit=1700 cost=150
 set -uo pipefail
+# shellcheck source=lib/lab.bash
+source "$(dirname "$0")/lib/lab.bash"
 
-top=$(cd "$(dirname "$0")/../.." && pwd -P)
-# shellcheck source=lib/report.bash
-source "$top/tests/lab/lib/report.bash"
-self=$top/tests/lab/guest-hostile.sh
-dir=$top/build/lab/guest-hostile
+dir=$lab_top/build/lab/guest-hostile
 kernel=6.12
 seconds=12
 limit=450 # of one path, in seconds
 
 # --- in the lab ----------------------------------------------------------------
-
-# judge NAME COMMAND…: one case, by the command's status; WHY is the variable why
-judge()
-{
-	local name="$path: $1"
-
-	shift
-	if "$@"; then
-		printf 'ok - %s\n' "$name"
-	else
-		printf 'not ok - %s - %s\n' "$name" "$why"
-	fi
-}
 
 # start_vmm TAP LOG PROGRAM APPEND [OPTION…]: a guest in the background
 start_vmm()
@@ -54,7 +40,7 @@ feed()
 
 	small=$(printf '%020d' 0)
 	big=$(printf '%01400d' 0)
-	while sleep 0.01; do
+	while pause 0.1; do
 		printf '%s' "$small" >/dev/udp/10.66.0.2/9
 		printf '%s' "$big" >/dev/udp/10.66.0.2/9
 	done 2>/dev/null
@@ -68,11 +54,8 @@ said()
 # No signal, no sanitizer: the guest's end, or the monitor's own sentence.
 hostile_ended()
 {
-	why="exit status $hostile_status: $(tail -n 1 "$bad" | tr -d '\r')"
-	if grep -qaE 'Sanitizer|runtime error:' "$bad"; then
-		why=$(said "$bad" 'Sanitizer|runtime error:')
-		return 1
-	fi
+	echo "exit status $hostile_status: $(tail -n 1 "$bad" | tr -d '\r')"
+	! said "$bad" 'Sanitizer|runtime error:' | grep . || return
 	case $hostile_status in
 	0 | 3) ;;
 	1) said "$bad" '^viola-vmm: .' | grep -q . ;;
@@ -84,7 +67,7 @@ hostile_ended()
 # itself (an INIT to its CPU will do), as long as the monitor says so.
 hostile_played()
 {
-	why="it said: $(said "$bad" 'havoc|viola-init|Kernel panic|viola-vmm' )"
+	echo "it said: $(said "$bad" 'havoc|viola-init|Kernel panic|viola-vmm' )"
 	if ((hostile_status == 1)) && grep -qsa "^havoc: begins" "$bad"; then
 		said "$bad" '^viola-vmm: KVM cannot go on with vCPU' | grep -q .
 		return
@@ -94,25 +77,30 @@ hostile_played()
 
 good_ended()
 {
-	why="exit status $good_status: $(tail -n 1 "$good" | tr -d '\r')"
+	echo "exit status $good_status: $(tail -n 1 "$good" | tr -d '\r')"
 	((good_status == 0))
 }
 
 good_results()
 {
-	why="$(jq -c '[.status, .reason]' "$results" 2>&1 | tail -n 1)"
+	jq -c '[.status, .reason]' "$results"
 	jq -e '.status == "ok"' "$results" >/dev/null 2>&1
+}
+
+now_us()
+{
+	echo "${EPOCHREALTIME/[^0-9]/}"
 }
 
 overlapped()
 {
-	why="havoc from $begun to $done_at, traffic from $ready to $finished"
+	echo "havoc from $begun to $done_at, traffic from $ready to $finished"
 	((begun && ready && begun < finished && ready < done_at))
 }
 
 one_path()
 {
-	local path=$1 bad=$dir/$1.hostile good=$dir/$1.good results=$dir/$1.json why='' hostile_pid
+	local path=$1 bad=$dir/$1.hostile good=$dir/$1.good results=$dir/$1.json hostile_pid
 	local good_pid farend_pid feed_pid hostile_status='' good_status='' begun=0 ready=0
 	local done_at=0 finished=0 tap
 
@@ -135,81 +123,67 @@ one_path()
 		--serial1 "$results" &
 	good_pid=$!
 	while [[ -z $hostile_status || -z $good_status ]]; do
-		((begun)) || ! grep -qsa "^havoc: begins" "$bad" || begun=$(date +%s%N)
-		((ready)) || ! grep -qsa "viola-agent: .* ready" "$good" || ready=$(date +%s%N)
+		((begun)) || ! has "$bad" "havoc: begins" || begun=$(now_us)
+		((ready)) || ! has "$good" "viola-agent: .* ready" || ready=$(now_us)
 		if [[ -z $hostile_status && ! -e /proc/$hostile_pid/exe ]]; then
 			hostile_status=0
 			wait "$hostile_pid" || hostile_status=$?
-			done_at=$(date +%s%N)
+			done_at=$(now_us)
 		fi
 		if [[ -z $good_status && ! -e /proc/$good_pid/exe ]]; then
 			good_status=0
 			wait "$good_pid" || good_status=$?
-			finished=$(date +%s%N)
+			finished=$(now_us)
 		fi
-		sleep 0.2
+		pause 0.2
 	done
 	kill "$feed_pid" "$farend_pid"
 	wait "$feed_pid" "$farend_pid" 2>/dev/null
 
-	judge "the hostile guest had its time (seed $seed)" hostile_played
-	judge "its monitor has no fault" hostile_ended
-	judge "both ran at the same time" overlapped
-	judge "the other guest runs to its end" good_ended
-	judge "the other guest's frames are all as sent" good_results
-	printf '# %s: %s\n' "$path" "$(said "$bad" '^havoc: done')"
+	check "$path: the hostile guest had its time (seed $seed)" hostile_played
+	check "$path: its monitor has no fault" hostile_ended
+	check "$path: both ran at the same time" overlapped
+	check "$path: the other guest runs to its end" good_ended
+	check "$path: the other guest's frames are all as sent" good_results
+	note "$path: $(said "$bad" '^havoc: done')"
 	for tap in vtap0 vtap1; do
-		why="it cannot be deleted"
-		judge "tap $tap is free" ip link delete "$tap"
+		check "$path: tap $tap is free" ip link delete "$tap"
 	done
 }
 
 inside()
 {
-	local path why=''
+	local path
 
-	modprobe -a tun tap vhost_net
-	insmod "$top/build/module/$(uname -r)/viola.ko"
+	seed=$2
+	check "module loads" module_load
+	check "vhost-net loads" modprobe vhost_net
 	for path in $1; do
 		one_path "$path"
 	done
-	path=module
-	why="rmmod refuses"
-	judge "unloads at once" rmmod viola
-	why=$(pgrep -l 'viola-[0-9]' | head -n 1)
-	judge "leaves no thread" test -z "$why"
+	check "module: unloads at once" rmmod viola
+	check "module: leaves no thread" no_workers
 }
 
-if [[ ${1-} == --inside ]]; then
-	seed=$3
-	inside "$2"
-	exit
-fi
+lab_main "$@"
 
 # --- outside --------------------------------------------------------------------
 
-cd "$top" || exit 1
+build_monitor()
+{
+	env -u MAKEFLAGS -u MAKELEVEL make --no-print-directory -j2 B=build/asan \
+		CFLAGS="-O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined" \
+		build/asan/bin/viola-vmm
+}
+
 mkdir -p "$dir"
 # Only what crosses from the guest into the monitor needs the sanitizers.
-if env -u MAKEFLAGS -u MAKELEVEL make --no-print-directory -j2 B=build/asan \
-	CFLAGS="-O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined" \
-	build/asan/bin/viola-vmm >"$dir/make.log" 2>&1; then
-	vmm=$top/build/asan/bin/viola-vmm
-else
-	printf 'not ok - viola-vmm builds with sanitizers - %s\n' "$(tail -n 1 "$dir/make.log")"
-	printf '0 passed, 1 failed, 0 skipped\n'
-	exit 1
-fi
-if ! build/bin/viola-mkinitramfs --kernel "$kernel" --output "$dir/initrd" \
-	--add build/bin/viola-havoc:bin/viola-havoc; then
-	printf 'not ok - initramfs can be made\n0 passed, 1 failed, 0 skipped\n'
-	exit 1
-fi
-status=0
+check "viola-vmm builds with sanitizers" build_monitor
+check "initramfs is made" build/bin/viola-mkinitramfs --kernel "$kernel" --output "$dir/initrd" \
+	--add build/bin/viola-havoc:bin/viola-havoc
+export VIOLA_HOSTILE_VMM=$lab_top/build/asan/bin/viola-vmm
 # Two guests at a time want one CPU (Documentation/lab.md, "Nested guests").
-VIOLA_HOSTILE_VMM=$vmm build/bin/viola lab --quiet --kernel "$kernel" --smp 1 --timeout 1700 \
-	--log "$dir/lab-kernel.log" -- bash "$self" --inside \
-	"${1-e1000 virtio vhost viola}" "${VIOLA_SEED-$((RANDOM + 1))}" \
-	</dev/null >"$dir/out" 2>"$dir/err" || status=$?
+lab_cases "$kernel" -- \
+	"${1-e1000 virtio vhost viola}" "${VIOLA_SEED-$((RANDOM + 1))}"
 rm -f "$dir/initrd"
-lab_report "$status" "$dir/out" "$dir/err"
+tap_end

@@ -7,6 +7,7 @@
 #	tests/lab/lab-selftest.sh [PATTERN]	only checks whose name matches
 #
 # The same file, started inside the lab with --inside, tells what it finds there.
+# check: smp=1 cost=150
 set -uo pipefail
 
 top=$(cd "$(dirname "$0")/../.." && pwd)
@@ -79,33 +80,19 @@ temp=$(mktemp -d)
 shared=$top/build/lab/selftest.$$	# files that both sides see
 mkdir -p "${shared%/*}"
 trap 'rm -rf "$temp"; rm -f "$shared".*' EXIT
-passed=0 failed=0 skipped=0
-
-ok() {
-	passed=$((passed + 1))
-	echo "ok - $1"
-}
-
-not_ok() {
-	failed=$((failed + 1))
-	echo "not ok - $1"
-	printf '# %s\n' "${2//$'\n'/$'\n'# }"
-}
+# shellcheck source=../lib/tap.bash
+source "$top/tests/lib/tap.bash"
 
 wanted() { [[ -z $pattern || $1 == *$pattern* ]]; }
 
 # check NAME GOT EXPECTED
 check() {
-	if [[ $2 == "$3" ]]; then
-		ok "$1"
-	else
-		not_ok "$1" "got '$2', expected '$3'"$'\n'"$(tail -n 20 "$temp/err" 2>/dev/null)"
-	fi
+	equal "$1" "$3" "$2" "$(cat "$temp/err" 2>/dev/null)"
 }
 
 # lab ARGS...: runs it with streams in $temp/out and $temp/err, sets $status.
 lab() {
-	"$viola" lab --timeout 200 "$@" >"$temp/out" 2>"$temp/err"
+	"$viola" lab --timeout 600 "$@" >"$temp/out" 2>"$temp/err"
 	status=$?
 }
 
@@ -114,7 +101,7 @@ check_line() {
 	if grep -qxE "$2" "$temp/out"; then
 		ok "$1"
 	else
-		not_ok "$1" "no line '$2' in:"$'\n'"$(cat "$temp/out" "$temp/err")"
+		not_ok "$1" "no line '$2'" "$(cat "$temp/out" "$temp/err")"
 	fi
 }
 
@@ -124,7 +111,7 @@ machine_of() { ps -o pid= --ppid "$1" | tr -d ' '; }
 wait_gone() {
 	local i
 
-	for ((i = 0; i < 100; i++)); do
+	for ((i = 0; i < 1200; i++)); do
 		[[ -d /proc/$1 ]] || return 0
 		sleep 0.1
 	done
@@ -135,10 +122,10 @@ wait_gone() {
 start_lab() {
 	local i
 
-	"$viola" lab --timeout 200 "$@" >"$temp/out" 2>"$temp/err" &
+	"$viola" lab --timeout 600 "$@" >"$temp/out" 2>"$temp/err" &
 	launcher=$!
 	machine=""
-	for ((i = 0; i < 100 && ${#machine} == 0; i++)); do
+	for ((i = 0; i < 1200 && ${#machine} == 0; i++)); do
 		sleep 0.1
 		machine=$(machine_of "$launcher")
 	done
@@ -149,8 +136,7 @@ test_machine() {
 
 	wanted "machine-$k" || return 0
 	if ! release=$("$top/tools/kernels" "$k" 2>/dev/null); then
-		skipped=$((skipped + 1))
-		echo "ok - machine-$k # SKIP no kernel $k in the cache"
+		skip "machine-$k" "no kernel $k in the cache"
 		return 0
 	fi
 	echo "from the host" >"$shared.host"
@@ -210,19 +196,19 @@ test_streams() {
 	check "streams: stderr apart" "$(cat "$temp/err")" "to stderr"
 	check "streams: status after output" "$status" 42
 	# shellcheck disable=SC2016 # for the lab's shell
-	"$viola" lab --quiet --timeout 100 -- \
+	"$viola" lab --quiet --timeout 400 -- \
 		sh -c 'for i in 1 2 3 4 5; do echo o$i; echo e$i >&2; done; cat' >"$temp/out" 2>&1
 	check "streams: order kept when both go to one file" "$(tr '\n' ' ' <"$temp/out")" \
 		"o1 e1 o2 e2 o3 e3 o4 e4 o5 e5 "
 	# A reader that goes away must not leave a machine that runs on.
-	"$viola" lab --quiet --timeout 100 -- yes 2>"$temp/err" | head -n 1 >"$temp/out"
+	"$viola" lab --quiet --timeout 400 -- yes 2>"$temp/err" | head -n 1 >"$temp/out"
 	check "streams: reader gone" "${PIPESTATUS[0]} $(cat "$temp/out")" "141 y"
 }
 
 test_shell() {
 	wanted shell || return 0
 	# shellcheck disable=SC2016 # for the lab's shell
-	"$viola" lab --quiet --timeout 100 --shell -- sh -c \
+	"$viola" lab --quiet --timeout 400 --shell -- sh -c \
 		'test -t 0 && test -t 1 && echo is-a-terminal; read -r line; echo "read:$line"; exit 9' \
 		<<<"hello there" >"$temp/out" 2>"$temp/err"
 	check "shell: status" "$?" 9
@@ -236,7 +222,8 @@ test_limit() {
 	wanted limit || return 0
 	"$viola" lab --timeout 20 -- sleep 1000 >"$temp/out" 2>"$temp/err"
 	check "limit: status" "$?" 124
-	check "limit: kept" "$((SECONDS - begin < 25))" 1
+	# Far from the 1000 s that the command takes.
+	check "limit: kept" "$((SECONDS - begin < 300))" 1
 	check "limit: says so" "$(grep -c 'time limit of 20 s reached' "$temp/err")" 1
 }
 
@@ -306,8 +293,9 @@ test_usage() {
 }
 
 test_usage
-test_machine 6.1
-test_machine 6.12
+while read -r kernel _; do
+	[[ $kernel == debug && ${VIOLA_CHECK-} != all ]] || test_machine "$kernel" </dev/null
+done < <("$top/tools/kernels")
 test_status
 test_streams
 test_shell
@@ -315,5 +303,4 @@ test_limit
 test_interrupt
 test_kernel_log
 test_icount
-echo "$passed passed, $failed failed, $skipped skipped"
-((failed == 0))
+tap_end

@@ -5,11 +5,12 @@
 # same cases run against vhost-net where the two are to agree: what is expected
 # is then what the kernel does, not what we believe. vhost-net has no worker
 # ioctls; those are held against vhost-scsi's, which 6.1 has not either.
+# check: kernels=one smp=2 limit=1500 shared=1 cost=30
 set -uo pipefail
-# shellcheck source=lib/module.bash
-source "$(dirname "$0")/lib/module.bash"
+# shellcheck source=lib/lab.bash
+source "$(dirname "$0")/lib/lab.bash"
 
-vring=$module_top/build/bin/viola-test-vring
+vring=$lab_top/build/bin/viola-test-vring
 
 # By its own exports, not by what it answers.
 workers_known()
@@ -37,7 +38,7 @@ stream_is_gathered()
 	echo 1000 >/sys/module/viola/parameters/gather_us
 	"$vring" --count 100000 traffic &
 	pid=$!
-	within 60 grep -q 'gathers=[1-9]' "$queues" ||
+	within 120 has "$queues" 'gathers=[1-9]' ||
 		{ echo "nothing gathered"; kill "$pid"; status=1; }
 	wait "$pid" || status=1
 	echo 50 >/sys/module/viola/parameters/gather_us
@@ -53,22 +54,23 @@ round_trips_are_not()
 	while [[ -e /proc/$pid ]] && kill -0 "$pid" 2>/dev/null; do
 		last=$(grep 'queue=0' "$queues" || echo "$last")
 		[[ $last != *gathers=[1-9]* ]] || { echo "gathered"; kill "$pid"; return 1; }
-		sleep 0.05
+		pause 0.1
 	done
 	wait "$pid" && [[ $last == *gathers=0* ]]
 }
 
 inside()
 {
-	module_load
+	local abi=$lab_top/build/bin/viola-test-abi
+
+	check "module loads" module_load
 	modprobe vhost_net
-	"$module_top/build/bin/viola-test-abi" /dev/viola-net | sed 's/ - / - viola-net: /'
-	"$module_top/build/bin/viola-test-abi" --vhost /dev/vhost-net | sed 's/ - / - vhost-net: /'
+	cases "viola-net: " "$abi" /dev/viola-net
+	cases "vhost-net: " "$abi" --vhost /dev/vhost-net
 	if modprobe vhost_scsi && [[ -e /dev/vhost-scsi ]] && workers_known; then
-		"$module_top/build/bin/viola-test-abi" --workers /dev/vhost-scsi |
-			sed 's/ - / - vhost-scsi: /'
+		cases "vhost-scsi: " "$abi" --workers /dev/vhost-scsi
 	else
-		printf 'ok - vhost-scsi: workers # skip it has none in this kernel\n'
+		skip "vhost-scsi: workers" "it has none in this kernel"
 	fi
 	check "ring moved between workers, all wakes seen" \
 		"$vring" --count 2000 --workers rtt
@@ -76,7 +78,7 @@ inside()
 		"$vring" --count 5000 --size 0 --workers traffic
 	check "traffic through rings of 16 while they change workers" \
 		"$vring" --count 3000 --size 0 --ring 16 --workers traffic
-	"$vring" workers
+	cases "" "$vring" workers
 	mountpoint -q /sys/kernel/debug || mount -t debugfs none /sys/kernel/debug
 	check "one CPU is enough" one_cpu 0
 	check "a stream of single frames is gathered" stream_is_gathered
@@ -85,4 +87,4 @@ inside()
 	check "unloads after all that" rmmod viola
 }
 
-module_test 600 "$@"
+lab_run "$@"

@@ -3,15 +3,16 @@
 #
 # Verified traffic with every kind of ring that is offered; then a driver that
 # writes nonsense into its rings, while another one passes traffic.
+# check: kernels=all smp=2 limit=900 shared=1 cost=15
 set -uo pipefail
-# shellcheck source=lib/module.bash
-source "$(dirname "$0")/lib/module.bash"
+# shellcheck source=lib/lab.bash
+source "$(dirname "$0")/lib/lab.bash"
 
 inside()
 {
-	local vring=$module_top/build/bin/viola-test-vring
+	local vring=$lab_top/build/bin/viola-test-vring
 
-	module_load
+	check "module loads" module_load
 	modprobe -a macvtap veth
 	check "traffic" "$vring" --count 5000 --size 0 traffic
 	check "traffic without event indices" "$vring" --count 5000 --size 0 --no-event-idx traffic
@@ -25,12 +26,12 @@ inside()
 	check "traffic with busy polling" "$vring" --count 3000 --size 0 --busyloop 50 traffic
 	check "traffic with macvtap" "$vring" --count 3000 --size 0 --backend macvtap traffic
 	check "traffic with a packet socket" "$vring" --count 3000 --size 0 --backend packet traffic
-	"$vring" log
-	"$vring" --no-mergeable --indirect --no-event-idx log | sed 's/log:/log, plain ring:/'
-	"$vring" --ring 1024 --slot 300 log | sed 's/log:/log, large ring, small buffers:/'
-	"$vring" scatter
-	"$vring" nonsense
+	cases "" "$vring" log
+	cases "plain ring: " "$vring" --no-mergeable --indirect --no-event-idx log
+	cases "large ring, small buffers: " "$vring" --ring 1024 --slot 300 log
+	cases "" "$vring" scatter
+	cases "" "$vring" nonsense
 	check "unloads after all that" rmmod viola
 }
 
-module_test 300 "$@"
+lab_run "$@"

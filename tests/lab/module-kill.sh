@@ -3,11 +3,12 @@
 #
 # The owner is killed in the middle of traffic. Its memory, its threads and its
 # tap go at once, and the module can be removed.
+# check: kernels=all smp=2 limit=1500 shared=1 cost=40
 set -uo pipefail
-# shellcheck source=lib/module.bash
-source "$(dirname "$0")/lib/module.bash"
+# shellcheck source=lib/lab.bash
+source "$(dirname "$0")/lib/lab.bash"
 
-vring=$module_top/build/bin/viola-test-vring
+vring=$lab_top/build/bin/viola-test-vring
 flood_log=/tmp/flood.out
 
 kill_one()
@@ -16,11 +17,11 @@ kill_one()
 
 	"$vring" --count 0 --size 0 "$@" flood >"$flood_log" &
 	pid=$!
-	within 30 grep -q flowing "$flood_log" || return 1
+	within 120 has "$flood_log" flowing || { echo "no traffic"; return 1; }
 	kill -9 "$pid"
 	wait "$pid" 2>/dev/null
 	[[ ! -e /proc/$pid ]] || return 1
-	within 5 no_workers || { echo "threads are left"; return 1; }
+	within 60 no_workers || { echo "threads are left"; return 1; }
 }
 
 kill_ten()
@@ -41,12 +42,17 @@ tap_removed()
 	: >"$flood_log"
 	"$vring" --count 0 --size 0 flood >"$flood_log" 2>&1 &
 	pid=$!
-	within 30 grep -q flowing "$flood_log" || return 1
-	nsenter -t "$pid" -n ip link delete vtap0
-	sleep 0.5
-	kill -9 "$pid" 2>/dev/null
+	within 120 has "$flood_log" flowing || { echo "no traffic"; return 1; }
+	nsenter -t "$pid" -n ip link delete vtap0 || return 1
+	if nsenter -t "$pid" -n ip link show vtap0 2>/dev/null; then
+		echo "the interface is still there"
+		return 1
+	fi
+	# The owner goes on with a device that leads nowhere, until it is killed.
+	kill -9 "$pid" || { echo "the owner ended by itself: $(tail -n 1 "$flood_log")"; return 1; }
 	wait "$pid" 2>/dev/null
-	return 0
+	[[ $? == 137 ]] || { echo "the owner ended by itself"; return 1; }
+	within 30 no_workers
 }
 
 # Ten owners have 22 MB; what is free is steady to 1 MB.
@@ -69,7 +75,7 @@ inside()
 {
 	local free pages
 
-	module_load
+	check "module loads" module_load
 	memory_steady
 	pages=$(pinned)
 	check "ten owners killed under traffic" kill_ten
@@ -85,4 +91,4 @@ inside()
 	check "module is removed at once" rmmod viola
 }
 
-module_test 600 "$@"
+lab_run "$@"

@@ -4,9 +4,10 @@
 # An unmodified QEMU uses /dev/viola-net through vhostfd=, its guest a stock
 # kernel: files both ways, with segmentation offload and mergeable buffers; a
 # reset of the driver in between; and without those features.
+# check: kernels=one smp=1 limit=1700 cost=90
 set -uo pipefail
-# shellcheck source=lib/module.bash
-source "$(dirname "$0")/lib/module.bash"
+# shellcheck source=lib/lab.bash
+source "$(dirname "$0")/lib/lab.bash"
 
 bytes=$((3 << 20))
 work=/tmp/qemu
@@ -39,7 +40,7 @@ far_end()
 # Of qemu_run(), its $out and $pid: the guest is done, or its QEMU is gone.
 guest_ended()
 {
-	grep -q 'guest: done' "$out" || ! kill -0 "$pid"
+	has "$out" 'guest: done' || gone "$pid"
 }
 
 # qemu_run NAME DEVICE-OPTIONS: one guest's life
@@ -63,7 +64,7 @@ qemu_run()
 		-device "virtio-net-pci,netdev=n0,$options" 2>"$work/qemu.err" &
 	pid=$!
 	exec 9>&-
-	within 450 guest_ended
+	within 1200 guest_ended
 	if ! grep -q 'guest: done' "$out"; then
 		not_ok "$name: the guest ends" \
 			"$(tail -n 1 "$work/qemu.err") $(tail -c 200 "$out" | tr -c '[:print:]' ' ')"
@@ -79,14 +80,16 @@ qemu_run()
 		check "$name: file to the guest, $round" grep -q "guest: file $round $sum" "$out"
 		check "$name: file from the guest, $round" cmp "$work/file" "$work/back.$round"
 	done
-	wait $pid $far
+	wait $pid
+	equal "$name: QEMU ends well" 0 $? "$(cat "$work/qemu.err")"
+	wait $far
 }
 
 # Packets and bytes of each queue, time after time: the counters go with the
 # device, so they are looked at while the guest lives.
 watch_counters()
 {
-	while sleep 0.2; do
+	while pause 0.2; do
 		sed -n 's/.* queue=\([01]\) .* packets=\([0-9]*\) bytes=\([0-9]*\) .*/\1 \2 \3/p' \
 			/sys/kernel/debug/viola/queues
 	done >"$work/counters"
@@ -109,10 +112,10 @@ inside()
 	mkdir -p "$work"
 	head -c $bytes /dev/urandom >"$work/file"
 	# Outside the lab, viola-agent and the kernels are where they are here.
-	"$module_top/build/bin/viola-mkinitramfs" --kernel "$(uname -r)" \
-		--init "$module_top/tests/lab/lib/qemu-guest-init" --output "$work/initramfs" || return
-	module_load
-	modprobe kvm_amd 2>/dev/null || modprobe kvm_intel
+	check "initramfs is made" "$lab_top/build/bin/viola-mkinitramfs" \
+		--kernel "$(uname -r)" --output "$work/initramfs" \
+		--init "$lab_top/tests/lab/lib/qemu-guest-init"
+	check "module loads" module_load
 	ip tuntap add vtap0 mode tap vnet_hdr
 	ip addr add 10.9.0.1/24 dev vtap0
 	ip link set vtap0 up
@@ -140,5 +143,4 @@ inside()
 
 # A guest that QEMU nests in two emulated CPUs dies now and then, see
 # Documentation/lab.md.
-module_cpus=1
-module_test 1200 "$@"
+lab_run "$@"

@@ -3,22 +3,20 @@
 #
 # Verified traffic from end to end on each path, as `viola compare` measures it,
 # and the counts that tell the paths apart. Counts, never times.
+# check: kernels=all smp=1 cost=180
 set -uo pipefail
+# shellcheck source=lib/lab.bash
+source "$(dirname "$0")/lib/lab.bash"
 
-top=$(cd "$(dirname "$0")/../.." && pwd -P)
-out=$top/build/lab/paths-traffic
-passed=0
-failed=0
+out=$lab_top/build/lab/paths-traffic
 
 # holds NAME FILE FILTER [WHY]: one case, by a jq condition; WHY is a filter, too
 holds()
 {
 	if jq -e "$3" "$2" >/dev/null 2>&1; then
-		printf 'ok - %s\n' "$1"
-		((passed++))
+		ok "$1"
 	else
-		printf 'not ok - %s - %s\n' "$1" "$(jq -c "${4-.fault}" "$2" 2>&1 | tail -n 1)"
-		((failed++))
+		not_ok "$1" "$(jq -c "${4-.fault}" "$2" 2>&1 | tail -n 1)"
 	fi
 }
 
@@ -32,23 +30,13 @@ compare_paths()
 	build/bin/viola compare --quick --kernel "$kernel" --paths "$paths" --out "$dir" \
 		</dev/null >"$dir.log" 2>&1 || status=$?
 	if [[ ! -e $file ]]; then
-		printf 'not ok - %s: compare runs - exit status %d: %s\n' "$kernel" "$status" \
-			"$(tail -n 1 "$dir.log")"
-		((failed++))
+		not_ok "$kernel: compare runs" "exit status $status" "$(<"$dir.log")"
 		return
 	fi
 	for path in ${paths//,/ }; do
 		path_check "$kernel: $path" "$file" "$path"
 	done
-	if ((status == 0)); then
-		printf 'ok - %s: compare and the lab end well\n' "$kernel"
-		((passed++))
-	else
-		printf 'not ok - %s: compare and the lab end well - exit status %d\n' \
-			"$kernel" "$status"
-		((failed++))
-		sed 's/^/# /' <(tail -n 20 "$dir.log")
-	fi
+	equal "$kernel: status of compare and the lab" 0 "$status" "$(<"$dir.log")"
 }
 
 # path_check NAME FILE PATH
@@ -85,14 +73,15 @@ order_check()
 		"$all | map_values([.user_exits_per_packet, .syscalls_per_packet])"
 }
 
-cd "$top" || exit 1
-compare_paths 6.12 e1000,virtio,vhost,viola
-order_check 6.12
-if tools/kernels 6.1 >/dev/null 2>&1; then
-	compare_paths 6.1 viola,vhost
-else
-	printf 'ok - 6.1: vhost and viola # skip no such kernel is offered here\n'
-	skipped=1
-fi
-printf '%d passed, %d failed, %d skipped\n' "$passed" "$failed" "${skipped-0}"
-((failed == 0 && passed > 0))
+cd "$lab_top" || exit 1
+for kernel in $(lab_kernels "$(lab_note kernels one)" "$@"); do
+	if ! tools/kernels "$kernel" >/dev/null 2>&1; then
+		skip "$kernel: traffic" "no kernel $kernel in the cache: run tools/setup"
+	elif [[ $kernel == 6.12 ]]; then
+		compare_paths "$kernel" e1000,virtio,vhost,viola
+		order_check "$kernel"
+	else
+		compare_paths "$kernel" viola,vhost
+	fi
+done
+tap_end

@@ -4,36 +4,14 @@
 # viola-vmm on path viola is killed under traffic, at different moments. The
 # module's threads, the pinned memory and the tap go with it at once, rmmod
 # succeeds, and the next monitor finds the tap as if nothing had been.
+# check: kernels=all smp=1 limit=1700 cost=120
 set -uo pipefail
+# shellcheck source=lib/lab.bash
+source "$(dirname "$0")/lib/lab.bash"
 
-top=$(cd "$(dirname "$0")/../.." && pwd -P)
-# shellcheck source=lib/report.bash
-source "$top/tests/lab/lib/report.bash"
-# shellcheck source=lib/owner.bash
-source "$top/tests/lab/lib/owner.bash"
-self=$top/tests/lab/vmm-kill.sh
-dir=$top/build/lab/vmm-kill
-kernel=6.12
+dir=$lab_top/build/lab/vmm-kill
 
 # --- in the lab ----------------------------------------------------------------
-
-# judge NAME COMMAND…: one case, by the command's status and what it says
-judge()
-{
-	local name="$moment: $1" said
-
-	shift
-	if said=$("$@" 2>&1); then
-		printf 'ok - %s\n' "$name"
-	else
-		printf 'not ok - %s - %s\n' "$name" "$(tail -n 1 <<<"$said")"
-	fi
-}
-
-load()
-{
-	insmod "$top/build/module/$(uname -r)/viola.ko"
-}
 
 refused()
 {
@@ -64,6 +42,11 @@ start_vmm()
 	vmm=$!
 }
 
+reached_or_gone()
+{
+	has "$dir/console" "$1" || gone "$vmm"
+}
+
 # kill_at MOMENT ARGS PATTERN DELAY [COMMAND…]: SIGKILL that long after the
 # console said PATTERN; COMMAND is what must be so before
 kill_at()
@@ -71,22 +54,23 @@ kill_at()
 	local moment=$1 pattern=$3 delay=$4 before status
 
 	before=$(pinned)
-	load
+	check "$moment: module loads" module_load
 	viola-farend --iface vtap0 >"$dir/farend" 2>&1 &
 	farend=$!
 	start_vmm "$2"
 	shift 4
-	judge "the guest gets there" within 90 grep -qaE "$pattern" "$dir/console"
-	sleep "$delay"
-	(($# == 0)) || judge "the device is at work" "$@" "$before"
-	judge "module stays while the monitor lives" refused
+	within 300 reached_or_gone "$pattern"
+	check "$moment: the guest gets there" grep -aE "$pattern" "$dir/console"
+	pause "$delay"
+	(($# == 0)) || check "$moment: the device is at work" "$@" "$before"
+	check "$moment: module stays while the monitor lives" refused
 	kill -9 "$vmm"
 	wait "$vmm"
 	status=$?
-	judge "module unloads at once" unload
-	judge "it was the signal that ended the monitor" test "$status" = 137
-	judge "pinned memory is back" pinned_is "$before"
-	judge "no thread is left" no_workers
+	check "$moment: module unloads at once" unload
+	check "$moment: it was the signal that ended the monitor" test "$status" = 137
+	check "$moment: pinned memory is back" pinned_is "$before"
+	check "$moment: no thread is left" no_workers
 	kill "$farend"
 	wait "$farend" 2>/dev/null
 }
@@ -109,46 +93,37 @@ inside()
 {
 	local moment vmm farend first status=0
 
-	modprobe -a tun tap
+	modprobe -a tun tap || return
 	ip tuntap add vtap0 mode tap vnet_hdr
 	ip link set vtap0 up
 	first=$(pinned)
 	kill_at "guest starts" --rtt-count=0 'viola-init: ' 0.6
-	kill_at "device starts" --rtt-count=1000 'viola-agent: .* ready' 0 at_work
+	kill_at "device starts" --rtt-count=1000 'viola-agent: .* ready' 0.01 at_work
 	kill_at "round trips" --rtt-count=5000 'phase 2 rtt' 0.5 at_work
 	kill_at "sending" --rtt-count=0+--rate=tx+--rate-ms=20000 'tx size 64' 1 at_work
 	kill_at "receiving" --rtt-count=0+--rate=rx+--rate-ms=20000 'rx size 64' 1.5 at_work
 
 	moment="the next monitor"
-	load
+	check "$moment: module loads" module_load
 	viola-farend --iface vtap0 >"$dir/farend" 2>&1 &
 	farend=$!
 	start_vmm --rtt-count=100+--rate-ms=200
-	within 120 bash -c "! kill -0 $vmm" || kill -9 "$vmm"
+	within 600 gone "$vmm" || kill -9 "$vmm"
 	wait "$vmm" || status=$?
-	judge "runs to its end on the same tap" test "$status" = 0
-	judge "has all frames as sent" results_ok
+	check "$moment: runs to its end on the same tap" test "$status" = 0
+	check "$moment: has all frames as sent" results_ok
 	kill "$farend"
-	judge "module unloads at once" unload
-	judge "no page is pinned any more" pinned_is "$first"
-	judge "tap can be deleted" ip link delete vtap0
+	check "$moment: module unloads at once" unload
+	check "$moment: no page is pinned any more" pinned_is "$first"
+	check "$moment: tap can be deleted" ip link delete vtap0
 }
 
-if [[ ${1-} == --inside ]]; then
-	inside
-	exit
-fi
-
-# --- outside --------------------------------------------------------------------
-
-cd "$top" || exit 1
-status=0
-mkdir -p "$dir"
-if ! build/bin/viola-mkinitramfs --kernel "$kernel" --output "$dir/initrd"; then
-	printf 'not ok - initramfs can be made\n0 passed, 1 failed, 0 skipped\n'
-	exit 1
-fi
-build/bin/viola lab --quiet --kernel "$kernel" --timeout 1500 --log "$dir/lab-kernel.log" -- \
-	bash "$self" --inside </dev/null >"$dir/out" 2>"$dir/err" || status=$?
-rm -f "$dir/initrd"
-lab_report "$status" "$dir/out" "$dir/err"
+lab_main "$@"
+for kernel in $(lab_kernels "$(lab_note kernels one)" "$@"); do
+	mkdir -p "$dir"
+	check "$kernel: initramfs is made" build/bin/viola-mkinitramfs --kernel "$kernel" \
+		--output "$dir/initrd"
+	lab_cases "$kernel"
+	rm -f "$dir/initrd"
+done
+tap_end

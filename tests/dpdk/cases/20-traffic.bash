@@ -75,9 +75,9 @@ one_way()
 {
 	local pid
 
-	start_backend --uplink net_null0 --port "$dir/s0" --memory 256 --forward "$1"
+	start_controlled --uplink net_null0 --port "$dir/s0" --memory 256 --forward "$1" || return 1
 	pid=$last
-	sleep 0.5
+	comes '.ports[0] | .rx_frames > 0 or .tx_frames > 0' || return 1
 	stop_backend "$pid" || return 1
 	case $1 in
 	sink) [ "$(counter 0 rx_frames)" -gt 0 ] && [ "$(counter 0 tx_frames)" = 0 ] ;;

@@ -9,7 +9,7 @@ needs()
 	local words=$1 status=0 out
 
 	shift
-	out=$(timeout 20 "$@" 2>&1 >/dev/null) || status=$?
+	out=$(timeout $hang "$@" 2>&1 >/dev/null) || status=$?
 	[ $status -eq 2 ] && grep -q -- "viola-dpdk: .*$words" <<<"$out" && return 0
 	printf '%s: status %d, said: %s\n' "$*" $status "$out" >>"$dir/why"
 	return 1
@@ -182,20 +182,20 @@ if [ "$(id -u)" = 0 ] && unshare -m true 2>/dev/null; then
 	run_case 'no hugepages' no_hugepages
 	run_case 'no permission' no_permission
 else
-	printf 'ok - dpdk: no hugepages # skip not root\n'
-	printf 'ok - dpdk: no permission # skip not root\n'
+	no_case 'no hugepages' 'not root'
+	no_case 'no permission' 'not root'
 fi
 if [ "$(cat /sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages 2>/dev/null || echo 0)" -ge 32 ]; then
 	run_case 'killed, nothing is left in hugetlbfs' killed_with_hugepages
 else
-	printf 'ok - dpdk: killed, nothing is left in hugetlbfs # skip fewer than 32 hugepages are free\n'
+	no_case 'killed, nothing is left in hugetlbfs' 'fewer than 32 hugepages are free'
 fi
 if command -v python3 >/dev/null; then
 	run_case 'the service manager is told' notifies
 	run_case 'inherited socket, listening' inherited_listening
 	run_case 'inherited socket, connected' inherited_connected
 else
-	printf 'ok - dpdk: service manager and inherited sockets # skip python3 is not installed\n'
+	no_case 'service manager and inherited sockets' 'python3 is not installed'
 fi
 run_case 'inherited socket that is none' inherited_nothing
 run_case 'installed for management programs and systemd' installed

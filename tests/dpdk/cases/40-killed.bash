@@ -11,7 +11,7 @@ peer()
 
 	read -ra how <<<"$2"
 	shift 2
-	ASAN_OPTIONS=detect_leaks=0 timeout -k 2 "${peer_limit:-200}" build/bin/viola-test-peer \
+	ASAN_OPTIONS=detect_leaks=0 timeout -k 2 "${peer_limit:-900}" build/bin/viola-test-peer \
 		"$command" --socket "$dir/s0" --other "$dir/s1" "$@" -- \
 		"${peer_backend:-$backend}" --no-huge --cores "${cpus[0]}" --mode poll --quiet \
 		--port "$dir/s0" --port "$dir/s1" "${how[@]}" \
@@ -23,7 +23,7 @@ peer()
 # taken N: waits until the back end has taken more than that many frames from port 0
 taken()
 {
-	local end=$((SECONDS + 20))
+	local end=$((SECONDS + hang))
 
 	while [ $SECONDS -lt $end ]; do
 		ask status --json | jq -e ".ports[0].rx_frames > $1" >/dev/null && return 0
@@ -40,7 +40,7 @@ backends_killed()
 	local ring=$1 front i status=0
 
 	shift
-	timeout -k 2 120 $frontend --cpu "${cpus[1]}" --loss --frames 1000000000 \
+	timeout -k 2 900 $frontend --cpu "${cpus[1]}" --loss --frames 1000000000 \
 		"path=$dir/s0,server=1$ring" >"$dir/frontend.log" 2>&1 &
 	front=$!
 	pids+=("$front")

@@ -242,7 +242,7 @@ announced()
 
 	start_backend --port "$dir/s0" --port "$dir/s1" --forward "$1" --mtu 1500
 	back=$last
-	timeout -k 2 40 $frontend --cpu "${cpus[1]}" --scenario announced "path=$dir/s0" \
+	timeout -k 2 $hang $frontend --cpu "${cpus[1]}" --scenario announced "path=$dir/s0" \
 		>"$dir/frontend.log" 2>&1 &
 	pids+=($!)
 	for ((i = 0; i < 200; i++)); do

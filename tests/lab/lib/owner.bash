@@ -3,7 +3,17 @@
 # In the lab: what an owner of a device has while it lives, and must not leave
 # behind when it dies: threads, pinned pages, memory.
 
-# within SECONDS COMMAND…: waits that long for COMMAND to succeed
+# Programs are slow to start in an emulated machine, and what waits would take the CPU
+# from what it waits for: pausing, and looking into files, are the shell's own.
+exec {owner_silence}<> <(:)
+
+pause() # SECONDS
+{
+	read -r -t "$1" -u "$owner_silence" _ || :
+}
+
+# within SECONDS COMMAND…: waits that long for COMMAND to succeed. SECONDS is for what
+# hangs: generous.
 within()
 {
 	local end=$((SECONDS + $1))
@@ -11,8 +21,20 @@ within()
 	shift
 	until "$@" >/dev/null 2>&1; do
 		((SECONDS < end)) || return 1
-		sleep 0.05
+		pause 0.1
 	done
+}
+
+# has FILE REGEX: FILE has that in it, somewhere
+has()
+{
+	[[ -e $1 && $(<"$1") =~ $2 ]]
+} 2>/dev/null
+
+# A process that is dead, though nobody may have waited for it yet.
+gone() # PID
+{
+	[[ ! -e /proc/$1/exe ]]
 }
 
 workers()
