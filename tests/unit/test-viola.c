@@ -95,7 +95,7 @@ static bool says(const char *text, const char *word)
 	size_t len = strlen(word);
 
 	while ((at = strstr(at, word))) {
-		if ((at == text || strchr(" \n,", at[-1])) && strchr(" \n,", at[len]))
+		if ((at == text || strchr(",\n ", at[-1])) && strchr(",\n ", at[len]))
 			return true;
 		at += len;
 	}
