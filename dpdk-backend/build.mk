@@ -38,7 +38,8 @@ endif
 # What has no DPDK in it.
 unit-tests += test-dpdk-inherit
 test-dpdk-inherit-src := tests/unit/test-dpdk-inherit.c dpdk-backend/vhost/inherit.c \
-			 dpdk-backend/socket.c dpdk-backend/lcore/thread.c tools/lib/number.c
+			 dpdk-backend/socket.c dpdk-backend/listener.c dpdk-backend/lcore/thread.c \
+			 tools/lib/number.c
 test-dpdk-inherit-libs := -lpthread
 
 # What needs no DPDK is tested without.
