@@ -28,6 +28,11 @@ test-dpdk-request-src := tests/unit/test-dpdk-request.c dpdk-backend/port/reques
 test-dpdk-request-cflags := $(dpdk-cflags)
 test-dpdk-request-libs := -ljansson
 
+unit-tests += test-hole
+test-hole-src := tests/unit/test-hole.c
+test-hole-cflags := $(dpdk-cflags)
+test-hole-libs := -lpthread
+
 else
 programs: no-dpdk
 .PHONY: no-dpdk
