@@ -28,6 +28,11 @@ test-dpdk-request-src := tests/unit/test-dpdk-request.c dpdk-backend/port/reques
 test-dpdk-request-cflags := $(dpdk-cflags)
 test-dpdk-request-libs := -ljansson
 
+unit-tests += test-hole
+test-hole-src := tests/unit/test-hole.c
+test-hole-cflags := $(dpdk-cflags)
+test-hole-libs := -lpthread
+
 else
 programs: no-dpdk
 .PHONY: no-dpdk
@@ -38,7 +43,8 @@ endif
 # What has no DPDK in it.
 unit-tests += test-dpdk-inherit
 test-dpdk-inherit-src := tests/unit/test-dpdk-inherit.c dpdk-backend/vhost/inherit.c \
-			 dpdk-backend/socket.c dpdk-backend/lcore/thread.c tools/lib/number.c
+			 dpdk-backend/socket.c dpdk-backend/listener.c dpdk-backend/lcore/thread.c \
+			 tools/lib/number.c
 test-dpdk-inherit-libs := -lpthread
 
 # What needs no DPDK is tested without.

@@ -24,6 +24,7 @@
 #include "dpdk-backend/control/notify.h"
 #include "dpdk-backend/forward/fdb.h"
 #include "dpdk-backend/forward/forward.h"
+#include "dpdk-backend/log.h"
 #include "dpdk-backend/options.h"
 #include "dpdk-backend/port/ports.h"
 #include "dpdk-backend/vhost/hole.h"
@@ -83,13 +84,37 @@ static bool hugepages_free(void)
 	return sum;
 }
 
+/* Sends what is written to @fd nowhere. What it was, for unmute(); -1: it is as before. */
+static int mute(int fd)
+{
+	int was, null;
+
+	fflush(NULL);
+	was = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	if (was >= 0 && null >= 0)
+		dup2(null, fd);
+	if (null >= 0)
+		close(null);
+	return was;
+}
+
+static void unmute(int fd, int was)
+{
+	if (was < 0)
+		return;
+	fflush(NULL);
+	dup2(was, fd);
+	close(was);
+}
+
 /* Starts EAL. 0, or -errno with a sentence on stderr. */
 static int eal_start(const struct options *o)
 {
 	char memory[16];
 	const char **args = calloc(o->neal + EAL_OWN + 2 * PORT_MAX,
 				   sizeof(*args));
-	int n = 0, ret, out, null;
+	int n = 0, ret, out, errors;
 	unsigned int i;
 
 	if (!args)
@@ -108,9 +133,8 @@ static int eal_start(const struct options *o)
 	args[n++] = "viola";
 	/* Nothing stays in hugetlbfs, however this ends. */
 	args[n++] = o->no_huge ? "--no-shconf" : "--in-memory";
-	args[n++] = "--log-level=lib.*:warning";
+	args[n++] = o->verbose ? "--log-level=lib.*:info" : "--log-level=lib.*:warning";
 	args[n++] = "--log-level=user1:info";
-	args[n++] = "--log-level=lib.vhost.*:error";
 	if (o->quiet)
 		args[n++] = "--log-level=user1:warning";
 	if (o->no_huge)
@@ -123,26 +147,20 @@ static int eal_start(const struct options *o)
 	n = eal_devices(o, args, n);
 	for (i = 0; i < o->neal; i++)
 		args[n++] = o->eal[i];
-	/* EAL answers a wrong option with its whole usage, on stdout. */
-	fflush(stdout);
-	out = dup(STDOUT_FILENO);
-	null = open("/dev/null", O_WRONLY | O_CLOEXEC);
-	if (out >= 0 && null >= 0)
-		dup2(null, STDOUT_FILENO);
+	/* EAL answers a wrong option with its whole usage, and past the log with lines. */
+	out = mute(STDOUT_FILENO);
+	errors = o->verbose ? -1 : mute(STDERR_FILENO);
+	log_begin();
 	ret = rte_eal_init(n, (char **)args);
-	fflush(stdout);
-	if (out >= 0) {
-		dup2(out, STDOUT_FILENO);
-		close(out);
-	}
-	if (null >= 0)
-		close(null);
+	unmute(STDOUT_FILENO, out);
+	unmute(STDERR_FILENO, errors);
 	free(args);
 	if (ret >= 0)
 		return 0;
 	fprintf(stderr,
-		"viola-dpdk: DPDK cannot start (%s): check --cores %s against the CPUs here, and %s\n",
-		rte_strerror(rte_errno), o->cores,
+		"viola-dpdk: DPDK cannot start: %s: check --cores %s against the CPUs here, %sand %s\n",
+		*log_reason() ? log_reason() : rte_strerror(rte_errno), o->cores,
+		o->neal ? "the options behind --, " : "",
 		o->no_huge ? "--memory" : "reserve hugepages or use --no-huge");
 	return -EIO;
 }
@@ -268,6 +286,8 @@ int main(int argc, char **argv)
 	/* EAL puts this thread onto one CPU. */
 	if (sched_getaffinity(0, sizeof(allowed), &allowed))
 		CPU_ZERO(&allowed);
+	if (log_open(o.verbose))
+		fputs("viola-dpdk: no memory for a log of its own; DPDK writes its own\n", stderr);
 	if (eal_start(&o))
 		return EXIT_USAGE;
 	sigaction(SIGTERM, &action, NULL);

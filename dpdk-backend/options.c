@@ -44,6 +44,7 @@ static const char help[] =
 	"  --memory MIB                memory for own buffers, not for guests\n"
 	"  --stats FILE                write all counters as JSON at the end\n"
 	"  --quiet                     say nothing when front ends come and go\n"
+	"  --verbose                   show what DPDK's libraries log, too\n"
 	"  --print-capabilities        what this is, as JSON, for management programs\n"
 	"  --help, --version\n"
 	"Ports have numbers from 0 in the order they are given. SIGTERM and SIGINT end it.\n"
@@ -201,6 +202,7 @@ static const struct option_def defs[] = {
 	{ "no-huge", OPTION_FLAG, AT(no_huge), .flag = true },
 	{ "stats", OPTION_TEXT, AT(stats) },
 	{ "quiet", OPTION_FLAG, AT(quiet), .flag = true },
+	{ "verbose", OPTION_FLAG, AT(verbose), .flag = true },
 };
 
 #define DEFS ARRAY_SIZE(defs)
@@ -314,6 +316,22 @@ static enum options_result fail(const char *why)
 
 enum { OPT_CAPABILITIES = 1000, OPT_HELP, OPT_VERSION };
 
+/* getopt_long() stopped at @word: at a letter of it, or at all of it. */
+static enum options_result fail_option(int opt, const char *word)
+{
+	char why[512], letter[] = "-?";
+
+	_Static_assert(DEFS < ' ', "an option's number is no letter");
+	if (optopt >= ' ' && optopt < OPT_CAPABILITIES) {
+		letter[1] = (char)optopt;
+		word = letter;
+	}
+	snprintf(why, sizeof(why), opt == ':' ? "%.200s needs a value; --help lists the options" :
+		 "%.200s: there is no such option, or it takes no value; --help lists the options",
+		 word);
+	return fail(why);
+}
+
 static enum options_result answer(int opt)
 {
 	switch (opt) {
@@ -328,8 +346,7 @@ static enum options_result answer(int opt)
 		puts("viola-dpdk " VIOLA_VERSION);
 		return OPTIONS_DONE;
 	}
-	/* getopt_long() has named the option. */
-	return fail("--help lists the options");
+	return OPTIONS_WRONG;
 }
 
 enum options_result options_parse(struct options *o, int argc, char **argv)
@@ -357,7 +374,10 @@ enum options_result options_parse(struct options *o, int argc, char **argv)
 		.forward = "reflect",
 		.session = session_config,
 	};
-	while ((opt = getopt_long(argc, argv, "+", options, NULL)) != -1) {
+	opterr = 0;
+	while ((opt = getopt_long(argc, argv, "+:", options, NULL)) != -1) {
+		if (opt == '?' || opt == ':')
+			return fail_option(opt, argv[optind - 1]);
 		if (opt >= (int)DEFS)
 			return answer(opt);
 		/* There are no other words that could stand alone. */

@@ -20,6 +20,7 @@ struct options {
 	unsigned int frame; /* bytes with FCS, mode source */
 	enum lcore_mode mode;
 	bool quiet;
+	bool verbose; /* DPDK's own log lines, too */
 	struct session_config session;
 	const char *forward; /* as given */
 	unsigned int npatch;

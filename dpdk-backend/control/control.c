@@ -10,12 +10,12 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "dpdk-backend/control/command.h"
 #include "dpdk-backend/control/counters.h"
 #include "dpdk-backend/lcore/thread.h"
+#include "dpdk-backend/listener.h"
 #include "dpdk-backend/port/ports.h"
 #include "dpdk-backend/socket.h"
 
@@ -35,18 +35,11 @@ struct client {
 
 static struct {
 	pthread_t thread;
-	int listener, stop; /* socket, eventfd */
+	struct listener listener;
+	int stop; /* eventfd */
 	char *path;
 	struct client client[CONTROL_CLIENTS];
-} control = { .listener = -1, .stop = -1 };
-
-static s64 now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (s64)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
+} control = { .listener.fd = -1, .stop = -1 };
 
 /* --- one client ---------------------------------------------------------------- */
 
@@ -63,7 +56,7 @@ static void client_open(struct client *c, int fd)
 	c->fd = fd;
 	c->last = false;
 	c->in_len = 0;
-	c->deadline = now_ms() + TIME_IDLE;
+	c->deadline = clock_ms() + TIME_IDLE;
 }
 
 /* Sends what there is to send, as far as that goes. */
@@ -88,7 +81,7 @@ static void client_send(struct client *c)
 		return;
 	}
 	/* Part of the next request may be here already. */
-	c->deadline = now_ms() + (c->in_len ? TIME_REQUEST : TIME_IDLE);
+	c->deadline = clock_ms() + (c->in_len ? TIME_REQUEST : TIME_IDLE);
 }
 
 /* Begins to send @text, which is malloc'd and becomes the client's; NULL: no memory. */
@@ -138,7 +131,7 @@ static void client_receive(struct client *c)
 		return;
 	/* The time for a request runs from its first byte, not from its last. */
 	if (!c->in_len)
-		c->deadline = now_ms() + TIME_REQUEST;
+		c->deadline = clock_ms() + TIME_REQUEST;
 	c->in_len += (size_t)n;
 }
 
@@ -157,7 +150,7 @@ static void client_serve(struct client *c, short events)
 
 static void control_accept(void)
 {
-	int fd = accept4(control.listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	int fd = listener_accept(&control.listener, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	unsigned int i;
 	char *text;
 
@@ -188,11 +181,11 @@ static bool client_ready(const struct client *c)
 
 static int control_poll(struct pollfd *fds, s64 sample)
 {
-	s64 now = now_ms(), wait = sample - now;
+	s64 now = clock_ms(), wait = sample - now;
 	unsigned int i;
 
 	fds[0] = (struct pollfd){ .fd = control.stop, .events = POLLIN };
-	fds[1] = (struct pollfd){ .fd = control.listener, .events = POLLIN };
+	wait = listener_poll(&control.listener, &fds[1], wait < 0 ? 0 : (int)wait);
 	for (i = 0; i < CONTROL_CLIENTS; i++) {
 		const struct client *c = &control.client[i];
 
@@ -200,21 +193,21 @@ static int control_poll(struct pollfd *fds, s64 sample)
 		if (client_ready(c))
 			wait = 0;
 	}
-	return poll(fds, 2 + CONTROL_CLIENTS, wait < 0 ? 0 : (int)wait);
+	return poll(fds, 2 + CONTROL_CLIENTS, (int)wait);
 }
 
 static void *control_main(void *arg)
 {
 	struct pollfd fds[2 + CONTROL_CLIENTS];
-	s64 sample = now_ms();
+	s64 sample = clock_ms();
 	unsigned int i;
 
 	for (;;) {
-		if (now_ms() >= sample) {
+		if (clock_ms() >= sample) {
 			pthread_mutex_lock(&ports_lock);
 			counters_sample();
 			pthread_mutex_unlock(&ports_lock);
-			sample = now_ms() + TIME_SAMPLE;
+			sample = clock_ms() + TIME_SAMPLE;
 		}
 		if (control_poll(fds, sample) < 0 && errno != EINTR)
 			break;
@@ -227,7 +220,7 @@ static void *control_main(void *arg)
 				continue;
 			if (fds[2 + i].revents || client_ready(c))
 				client_serve(c, fds[2 + i].revents);
-			if (c->fd >= 0 && now_ms() > c->deadline)
+			if (c->fd >= 0 && clock_ms() > c->deadline)
 				client_close(c);
 		}
 		/* Last, so that what is accepted is not taken for what was polled. */
@@ -250,15 +243,15 @@ int control_start(const char *path, const cpu_set_t *cpus, char *why, size_t siz
 		snprintf(why, size, "%s: no memory, or too many open files", path);
 		return -ENOMEM;
 	}
-	control.listener = socket_listen(path, why, size);
-	if (control.listener < 0)
-		return control.listener;
+	control.listener.fd = socket_listen(path, why, size);
+	if (control.listener.fd < 0)
+		return control.listener.fd;
 	err = thread_start(&control.thread, control_main, cpus);
 	if (err) {
 		snprintf(why, size, "%s: no thread for it: %s; lower the load", path,
 			 strerror(-err));
-		close(control.listener);
-		control.listener = -1;
+		close(control.listener.fd);
+		control.listener.fd = -1;
 		unlink(path);
 	}
 	return err;
@@ -268,14 +261,14 @@ void control_stop(void)
 {
 	unsigned int i;
 
-	if (control.listener < 0)
+	if (control.listener.fd < 0)
 		return;
 	eventfd_write(control.stop, 1);
 	pthread_join(control.thread, NULL);
 	for (i = 0; i < CONTROL_CLIENTS; i++)
 		if (control.client[i].fd >= 0)
 			client_close(&control.client[i]);
-	close(control.listener);
+	close(control.listener.fd);
 	unlink(control.path);
-	control.listener = -1;
+	control.listener.fd = -1;
 }

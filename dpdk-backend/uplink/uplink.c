@@ -14,6 +14,7 @@
 
 #include "dpdk-backend/forward/fdb.h"
 #include "dpdk-backend/forward/forward.h"
+#include "dpdk-backend/log.h"
 #include "dpdk-backend/vhost/session.h"
 
 #define UPLINK_DESC 1024
@@ -28,10 +29,11 @@
 	(RTE_ETH_TX_OFFLOAD_IPV4_CKSUM | RTE_ETH_TX_OFFLOAD_UDP_CKSUM | \
 	 RTE_ETH_TX_OFFLOAD_TCP_CKSUM | RTE_ETH_TX_OFFLOAD_TCP_TSO)
 
+/* What a driver logs says more than its error number, which may be any. */
 static int uplink_fail(const struct port *p, int err, char *why, size_t size, const char *what)
 {
 	snprintf(why, size, "uplink %s: %s: %s; see the device's page in DPDK's guide", p->name,
-		 what, rte_strerror(err));
+		 what, *log_reason() ? log_reason() : rte_strerror(err));
 	return -err;
 }
 
@@ -225,6 +227,7 @@ int uplink_open(struct port *p, char *why, size_t size)
 	const struct port *other;
 	int err;
 
+	log_begin();
 	err = rte_dev_probe(p->name);
 	/* A PCI device is there since EAL started. */
 	if (err && err != -EEXIST)

@@ -12,13 +12,20 @@
 
 #define HOLES 64u
 
-/* The last mappings replaced, by count. Addresses are used again by later mappings. */
+/*
+ * The last mappings replaced, by count. Addresses are used again by later mappings.
+ *
+ * Several threads may be in the handler at a time. Each writes a record of its own,
+ * and says with .whole that it is there; hole_count passes those that are, in order, so
+ * that whoever has looked as far as that has seen them all.
+ */
 static struct {
 	uintptr_t start, end;
+	unsigned int whole; /* its number, from 1, once the rest is written */
 } holes[HOLES];
 
 unsigned int hole_count;
-static unsigned int claimed; /* places of holes[] */
+static unsigned int claimed; /* records */
 static __thread unsigned int here;
 
 /* One line of /proc/self/maps: "start-end perms offset dev inode path". */
@@ -121,6 +128,31 @@ static bool hole_known(uintptr_t addr)
 	return false;
 }
 
+/* Whether record @n is written; one that another has replaced since was written, too. */
+static bool hole_written(unsigned int n)
+{
+	return (int)(__atomic_load_n(&holes[n % HOLES].whole, __ATOMIC_SEQ_CST) - (n + 1)) >= 0;
+}
+
+/*
+ * Record @n is written. Of two threads that come here at once, the one whose record is
+ * the earlier counts the other's, too, or finds that counted: each writes its own mark
+ * before it looks at the other's.
+ */
+static void hole_publish(unsigned int n)
+{
+	unsigned int next;
+
+	__atomic_store_n(&holes[n % HOLES].whole, n + 1, __ATOMIC_SEQ_CST);
+	next = __atomic_load_n(&hole_count, __ATOMIC_SEQ_CST);
+	while (hole_written(next)) {
+		/* Where another thread was faster, @next becomes that one's count. */
+		if (__atomic_compare_exchange_n(&hole_count, &next, next + 1, false,
+						__ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+			next++;
+	}
+}
+
 static void on_bus(int signal_number, siginfo_t *info, void *context)
 {
 	uintptr_t addr = (uintptr_t)info->si_addr;
@@ -143,16 +175,17 @@ static void on_bus(int signal_number, siginfo_t *info, void *context)
 			signal(SIGBUS, SIG_DFL);
 		return;
 	}
-	n = __atomic_fetch_add(&claimed, 1, __ATOMIC_RELAXED) % HOLES;
-	__atomic_store_n(&holes[n].start, m.start, __ATOMIC_RELAXED);
-	__atomic_store_n(&holes[n].end, m.end, __ATOMIC_SEQ_CST);
+	n = __atomic_fetch_add(&claimed, 1, __ATOMIC_RELAXED);
+	/* Before the mapping is another: see hole_known(). */
+	__atomic_store_n(&holes[n % HOLES].start, m.start, __ATOMIC_RELAXED);
+	__atomic_store_n(&holes[n % HOLES].end, m.end, __ATOMIC_SEQ_CST);
 	/* All of the mapping: neither its page size matters then nor where the file ends. */
 	if (mmap((void *)m.start, m.end - m.start, PROT_READ | PROT_WRITE,
 		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0) == MAP_FAILED) {
 		signal(SIGBUS, SIG_DFL);
 		return;
 	}
-	__atomic_fetch_add(&hole_count, 1, __ATOMIC_RELEASE);
+	hole_publish(n);
 	here++;
 	say("viola-dpdk: a front end cut short the file of its memory; its port stands still until it connects again\n");
 	errno = saved;
@@ -175,8 +208,12 @@ bool hole_within(unsigned int since, const void *at, u64 len)
 	uintptr_t start = (uintptr_t)at, end = start + len;
 	unsigned int n = __atomic_load_n(&hole_count, __ATOMIC_ACQUIRE);
 
+	/* There are no records of those before. */
+	if (n - since > HOLES)
+		since = n - HOLES;
 	for (; since != n; since++)
-		if (holes[since % HOLES].start < end && holes[since % HOLES].end > start)
+		if (__atomic_load_n(&holes[since % HOLES].start, __ATOMIC_RELAXED) < end &&
+		    __atomic_load_n(&holes[since % HOLES].end, __ATOMIC_RELAXED) > start)
 			return true;
 	return false;
 }

@@ -16,6 +16,7 @@
 
 #include "dpdk-backend/control/client.h"
 #include "dpdk-backend/lcore/thread.h"
+#include "dpdk-backend/listener.h"
 #include "dpdk-backend/socket.h"
 #include "tools/lib/number.h"
 
@@ -43,7 +44,10 @@ static struct {
 	bool running;
 	int stop; /* eventfd */
 	unsigned int n;
-	struct inherited in[INHERIT_MAX];
+	struct {
+		struct listener listener;
+		const char *path;
+	} in[INHERIT_MAX];
 	struct pair pair[PAIRS];
 } state = { .stop = -1 };
 
@@ -198,7 +202,7 @@ static void pair_open(int fd, const char *path)
 	p->down.to = fd;
 }
 
-/* What to wait for, at both ends. */
+/* What to wait for, at the front end's end and at the library's. */
 static void pair_poll(const struct pair *p, struct pollfd at[2])
 {
 	unsigned int i;
@@ -207,23 +211,40 @@ static void pair_poll(const struct pair *p, struct pollfd at[2])
 	at[1] = (struct pollfd){ .fd = p->used ? p->up.to : -1 };
 	for (i = 0; p->used && i < 2; i++)
 		at[i].events = stream_events(&p->up, at[i].fd) | stream_events(&p->down, at[i].fd);
+	/*
+	 * A front end that is gone while the library has yet to take its last message:
+	 * poll() would say so again and again. The library will take it.
+	 */
+	if (!at[0].events)
+		at[0].fd = -1;
+}
+
+/* Carries what can be carried. False: the connection is over. */
+static bool pair_serve(struct pair *p, const struct pollfd at[2])
+{
+	if (!stream_serve(&p->up) || !stream_serve(&p->down))
+		return false;
+	/*
+	 * The library is gone, and the front end does not read what it said last. It
+	 * may never do so: nobody waits for it.
+	 */
+	return !(at[1].revents & (POLLHUP | POLLERR)) || !message_whole(&p->down);
 }
 
 static void *inherit_main(void *arg)
 {
 	struct pollfd fds[1 + INHERIT_MAX + 2 * PAIRS];
 	unsigned int i;
+	int wait;
 
 	for (;;) {
+		wait = -1;
 		fds[0] = (struct pollfd){ .fd = state.stop, .events = POLLIN };
 		for (i = 0; i < INHERIT_MAX; i++)
-			fds[1 + i] = (struct pollfd){
-				.fd = i < state.n ? state.in[i].fd : -1,
-				.events = POLLIN,
-			};
+			wait = listener_poll(&state.in[i].listener, &fds[1 + i], wait);
 		for (i = 0; i < PAIRS; i++)
 			pair_poll(&state.pair[i], &fds[1 + INHERIT_MAX + 2 * i]);
-		if (poll(fds, 1 + INHERIT_MAX + 2 * PAIRS, -1) < 0 && errno != EINTR)
+		if (poll(fds, 1 + INHERIT_MAX + 2 * PAIRS, wait) < 0 && errno != EINTR)
 			break;
 		if (fds[0].revents)
 			break;
@@ -231,8 +252,7 @@ static void *inherit_main(void *arg)
 			const struct pollfd *at = &fds[1 + INHERIT_MAX + 2 * i];
 			struct pair *p = &state.pair[i];
 
-			if (p->used && (at[0].revents || at[1].revents) &&
-			    (!stream_serve(&p->up) || !stream_serve(&p->down)))
+			if (p->used && (at[0].revents || at[1].revents) && !pair_serve(p, at))
 				pair_close(p);
 		}
 		for (i = 0; i < state.n; i++) {
@@ -240,7 +260,7 @@ static void *inherit_main(void *arg)
 
 			if (!fds[1 + i].revents)
 				continue;
-			fd = accept4(state.in[i].fd, NULL, NULL, SOCK_CLOEXEC);
+			fd = listener_accept(&state.in[i].listener, SOCK_CLOEXEC);
 			if (fd >= 0)
 				pair_open(fd, state.in[i].path);
 		}
@@ -302,11 +322,14 @@ int inherit_start(const struct inherited *in, unsigned int n, const cpu_set_t *c
 		snprintf(why, size, "--fd: %s", strerror(err));
 		return -err;
 	}
+	for (i = 0; i < INHERIT_MAX; i++)
+		state.in[i].listener = (struct listener){ .fd = -1 };
 	for (i = 0; i < n; i++) {
 		if (socket_option(in[i].fd, SO_ACCEPTCONN) > 0) {
 			/* Whoever else holds it may take what poll() saw. */
 			fcntl(in[i].fd, F_SETFL, O_NONBLOCK);
-			state.in[state.n++] = in[i];
+			state.in[state.n].listener.fd = in[i].fd;
+			state.in[state.n++].path = in[i].path;
 			continue;
 		}
 		pair_open(in[i].fd, in[i].path);

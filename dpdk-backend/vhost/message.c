@@ -73,27 +73,32 @@ static bool file_is_memory(int fd)
 
 /*
  * Maps @fd as far as @len bytes from @offset on, if it is memory that does not end before
- * that; else NULL. The library does the same, but forgets to close a file of which the
+ * that; else NULL, and why of a memory region in @why. The library does the same, but forgets to close a file of which the
  * mapping fails (22.11 to 25.11 at least), and what it has of a memory table then it
  * does not check for. That the file does not end may change: see hole.h.
  */
-static void *file_map(int fd, u64 offset, u64 len)
+static void *file_map(int fd, u64 offset, u64 len, const char **why)
 {
 	struct stat st;
 	void *at;
 
+	*why = "a memory region is of no file of shared memory, such as one on a disk; let QEMU "
+	       "have memory-backend-memfd,share=on, or a file in /dev/shm or hugetlbfs";
 	if (!len || !file_is_memory(fd) || fstat(fd, &st))
 		return NULL;
+	*why = "the file of a memory region is shorter than the region";
 	if (!S_ISCHR(st.st_mode) &&
 	    !(S_ISREG(st.st_mode) && viola_within(offset, len, (u64)st.st_size)))
 		return NULL;
+	*why = "the file of a memory region cannot be mapped: it is sealed against writing, or "
+	       "larger than the address space";
 	at = mmap(NULL, offset + len, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	return at == MAP_FAILED ? NULL : at;
 }
 
-static bool file_holds(int fd, u64 offset, u64 len)
+static bool file_holds(int fd, u64 offset, u64 len, const char **why)
 {
-	void *at = file_map(fd, offset, len);
+	void *at = file_map(fd, offset, len, why);
 
 	if (at)
 		munmap(at, offset + len);
@@ -117,7 +122,7 @@ static bool overlap(u64 a, u64 a_len, u64 b, u64 b_len)
 }
 
 /* Whether all regions can be mapped at the same time. */
-static bool files_hold(const struct message *m, const struct files *f)
+static bool files_hold(const struct message *m, const struct files *f, const char **why)
 {
 	u32 i, n, count = min(m->memory.count, MESSAGE_REGIONS);
 	void *at[MESSAGE_REGIONS];
@@ -126,7 +131,7 @@ static bool files_hold(const struct message *m, const struct files *f)
 	for (n = 0; n < count; n++) {
 		struct message_region r = m->memory.region[n];
 
-		at[n] = file_map(f->fd[n], r.offset, r.size);
+		at[n] = file_map(f->fd[n], r.offset, r.size, why);
 		len[n] = r.offset + r.size;
 		if (!at[n])
 			break;
@@ -139,6 +144,7 @@ static bool files_hold(const struct message *m, const struct files *f)
 static const char *check_memory(const struct message *m, const struct files *f, bool packed)
 {
 	u32 i, k, count = m->memory.count;
+	const char *why;
 
 	if (count > MESSAGE_REGIONS || m->size < 8 + count * sizeof(struct message_region))
 		return "the memory table is longer than its message";
@@ -156,30 +162,32 @@ static const char *check_memory(const struct message *m, const struct files *f, 
 				    m->memory.region[k].size))
 				return "memory regions overlap";
 	}
-	if (f && !files_hold(m, f))
-		return "the file of a memory region is shorter than that, or no memory";
-	return NULL;
+	return f && !files_hold(m, f, &why) ? why : NULL;
 }
 
 static const char *check_region(const struct message *m, const struct files *f, bool packed)
 {
 	struct message_region r = m->region.region;
+	const char *why;
 
 	if (!region_valid(&r))
 		return "a memory region is empty or wraps around";
-	if (m->request == MESSAGE_ADD_MEM_REG && f &&
-	    (f->count != 1 || !file_holds(f->fd[0], r.offset, r.size)))
-		return "the file of a memory region is shorter than that, or no memory";
-	return NULL;
+	if (m->request != MESSAGE_ADD_MEM_REG || !f)
+		return NULL;
+	if (f->count != 1)
+		return "a memory region has another number of files than one";
+	return file_holds(f->fd[0], r.offset, r.size, &why) ? NULL : why;
 }
 
 static const char *check_log(const struct message *m, const struct files *f, bool packed)
 {
+	const char *ignored;
+
 	/* With an offset the library maps one place of the file and names another. */
 	if (m->log.offset)
 		return "the dirty log is not at the beginning of its file";
-	if (f && !file_holds(f->fd[0], 0, m->log.size))
-		return "the dirty log is empty, or longer than its file";
+	if (f && !file_holds(f->fd[0], 0, m->log.size, &ignored))
+		return "the dirty log is empty, or longer than its file, or that is no shared memory";
 	return NULL;
 }
 
@@ -206,7 +214,7 @@ static const char *check_get_inflight(const struct message *m, const struct file
 
 static const char *check_set_inflight(const struct message *m, const struct files *f, bool packed)
 {
-	const char *why = check_inflight_numbers(m);
+	const char *why = check_inflight_numbers(m), *ignored;
 	/* The library's stride: what it needs, in steps of 64 bytes. */
 	u64 each = (viola_inflight_size(m->inflight.queue_size, packed) + 63) & ~63ull;
 
@@ -215,8 +223,8 @@ static const char *check_set_inflight(const struct message *m, const struct file
 	if (m->inflight.size < each * m->inflight.queues)
 		return "the in-flight region is smaller than its queues";
 	if (m->inflight.offset % 4096 ||
-	    (f && !file_holds(f->fd[0], m->inflight.offset, m->inflight.size)))
-		return "the in-flight region is longer than its file";
+	    (f && !file_holds(f->fd[0], m->inflight.offset, m->inflight.size, &ignored)))
+		return "the in-flight region is longer than its file, or that is no shared memory";
 	return NULL;
 }
 
@@ -240,7 +248,7 @@ static const char *check_num(const struct message *m, const struct files *f, boo
 	u32 num = m->state.num;
 
 	if (!(packed ? viola_packed_num_valid(num) : viola_ring_num_valid(num)))
-		return "a ring of that size there is not";
+		return "that ring size is not supported: 1 to 32768 entries, of a split ring a power of two";
 	return NULL;
 }
 

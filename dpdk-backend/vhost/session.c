@@ -43,6 +43,7 @@ struct control {
 	bool torn; /* its memory has holes: nothing more of this connection is used */
 	unsigned int refused; /* messages */
 	bool short_log; /* that was said */
+	bool blank; /* that its memory is was said */
 	bool stands[2 * SESSION_PAIRS]; /* that was said, too */
 	bool ready[2 * SESSION_PAIRS];
 	bool reset[2 * SESSION_PAIRS]; /* by RESET_DEVICE, until enabled again */
@@ -666,15 +667,54 @@ static enum rte_vhost_msg_result before_message(int vid, void *msg)
 	return ret;
 }
 
+#define LOOK_BYTES (1u << 20)
+
+/*
+ * Whether there are only zeroes where the front end's memory begins. A guest that boots
+ * has written there, if not the firmware before it; unless each page that it writes to
+ * becomes a private copy, as with QEMU's share=off. Then all looks well, and no frame
+ * ever comes.
+ */
+static bool memory_blank(int vid)
+{
+	const struct rte_vhost_mem_region *first = NULL;
+	struct rte_vhost_memory *mem = NULL;
+	u64 sum = 0, at;
+	u32 i;
+
+	if (rte_vhost_get_mem_table(vid, &mem) || !mem)
+		return false;
+	for (i = 0; i < mem->nregions; i++)
+		if (!first || mem->regions[i].guest_phys_addr < first->guest_phys_addr)
+			first = &mem->regions[i];
+	for (at = 0; first && !sum && at + 8 <= min(first->size, (u64)LOOK_BYTES); at += 8)
+		sum |= READ_ONCE(*(u64 *)(uintptr_t)(first->host_user_addr + at));
+	free(mem);
+	return first && !sum;
+}
+
+/* Says so, once a connection. */
+static void memory_look(const struct port *p, const struct message *m)
+{
+	struct control *c = p->control;
+
+	if (m->request != MESSAGE_SET_MEM_TABLE || !c->memory || c->blank || !memory_blank(c->vid))
+		return;
+	c->blank = true;
+	say(WARNING, "%s: there is nothing in the front end's memory as we see it; if no frame comes, it is private: let QEMU have memory-backend-memfd,share=on\n",
+	    p->name);
+}
+
 static enum rte_vhost_msg_result after_message(int vid, void *msg)
 {
 	struct port *p = port_enter(vid);
 
 	if (p) {
-		/* The library, or control_before(), stumbled over this one's memory. */
+		control_after(p->control, msg);
+		memory_look(p, msg);
+		/* The library, or this, stumbled over this one's memory. */
 		if (handler_holes != hole_count_here())
 			p->control->torn = true;
-		control_after(p->control, msg);
 		session_start(p);
 	}
 	port_leave();

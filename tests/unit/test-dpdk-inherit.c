@@ -4,10 +4,12 @@
  * in order, each with its own descriptors, whatever pieces they come in; and what a
  * front end may not send.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -15,6 +17,8 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -30,6 +34,39 @@ static char front_path[64];
 static int library; /* listens where DPDK's library would */
 static struct inherited in;
 
+/* --- what the relay asks the system for ---------------------------------------- */
+
+static __thread bool testing; /* this thread is not the relay's */
+static atomic_uint polls, accepts; /* the relay's */
+static atomic_bool no_files; /* it can open no more */
+
+int poll(struct pollfd *fds, nfds_t n, int ms)
+{
+	struct timespec limit = { ms / 1000, ms % 1000 * 1000000l };
+
+	if (!testing)
+		atomic_fetch_add(&polls, 1);
+	return (int)syscall(SYS_ppoll, fds, n, ms < 0 ? NULL : &limit, NULL, 0);
+}
+
+int accept4(int fd, struct sockaddr *addr, socklen_t *len, int flags)
+{
+	atomic_fetch_add(&accepts, 1);
+	if (atomic_load(&no_files)) {
+		errno = EMFILE;
+		return -1;
+	}
+	return (int)syscall(SYS_accept4, fd, addr, len, flags);
+}
+
+#define MANY 200 /* calls in the time of rest() that no relay makes which waits */
+
+/* Time in which a relay that spins makes thousands of calls, on a busy machine many. */
+static void rest(void)
+{
+	usleep(500000);
+}
+
 /* Of the program; here there is no folder to be made. */
 const char *client_default_path(bool make, char *why, size_t size)
 {
@@ -42,6 +79,7 @@ static int setup(void **state)
 	cpu_set_t cpus;
 	int fd;
 
+	testing = true;
 	if (!mkdtemp(dir) || sched_getaffinity(0, sizeof(cpus), &cpus))
 		return -1;
 	snprintf(front_path, sizeof(front_path), "%s/front", dir);
@@ -347,6 +385,102 @@ static void test_crowd(void **state)
 	part(front[0], back[0]);
 }
 
+/* Sends messages on @fd until nobody takes any more. How many. */
+static unsigned int fill(int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLOUT };
+	uint8_t message[HEADER + 4096] = {};
+	unsigned int n = 0;
+
+	header(message, 5, 4096);
+	/* The relay takes what it can; then there is room no more. */
+	while (poll(&p, 1, 300) == 1) {
+		if (send(fd, message, sizeof(message), MSG_DONTWAIT) == sizeof(message))
+			n++;
+		else
+			break;
+	}
+	return n;
+}
+
+/* Reads on until the end of the connection. How many whole messages came. */
+static unsigned int empty(int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	static uint8_t bytes[65536];
+	size_t sum = 0;
+	ssize_t n;
+
+	for (;;) {
+		assert_int_equal(poll(&p, 1, 5000), 1);
+		n = recv(fd, bytes, sizeof(bytes), 0);
+		if (n <= 0)
+			break;
+		sum += (size_t)n;
+	}
+	return (unsigned int)(sum / (HEADER + 4096));
+}
+
+/* A front end that reads nothing, and the library gives up. */
+static void test_front_end_does_not_read(void **state)
+{
+	unsigned int before;
+	int front, back;
+
+	join(&front, &back);
+	assert_true(fill(back) > 1);
+	before = atomic_load(&polls);
+	rest();
+	assert_in_range(atomic_load(&polls) - before, 0, MANY);
+	close(back);
+	before = atomic_load(&polls);
+	rest();
+	assert_in_range(atomic_load(&polls) - before, 0, MANY);
+	/* Nor is it kept for what it does not read: its place is free. */
+	assert_true(empty(front) > 0);
+	close(front);
+}
+
+/* A front end that is gone, while the library is busy: it gets all the same what was sent. */
+static void test_library_reads_late(void **state)
+{
+	unsigned int before, sent;
+	int front, back;
+
+	join(&front, &back);
+	sent = fill(front);
+	assert_true(sent > 1);
+	close(front);
+	before = atomic_load(&polls);
+	rest();
+	assert_in_range(atomic_load(&polls) - before, 0, MANY);
+	assert_int_equal(empty(back), sent);
+	close(back);
+}
+
+/* A connection for which there is no descriptor waits until there is. */
+static void test_no_files(void **state)
+{
+	struct pollfd p = { .fd = library, .events = POLLIN };
+	unsigned int before;
+	char why[128];
+	int front, back;
+
+	atomic_store(&no_files, true);
+	before = atomic_load(&accepts);
+	front = socket_connect(front_path, why, sizeof(why));
+	assert_true(front >= 0);
+	while (atomic_load(&accepts) < before + 2)
+		usleep(1000);
+	rest();
+	assert_in_range(atomic_load(&accepts) - before, 2, MANY);
+	atomic_store(&no_files, false);
+	assert_int_equal(poll(&p, 1, 5000), 1);
+	back = accept(library, NULL, NULL);
+	assert_true(back >= 0);
+	part(front, back);
+}
+
 static void test_check(void **state)
 {
 	static const char *const wrong[] = { "", "x", "-1", "0", "2", "3x", "999", "99999999999" };
@@ -372,6 +506,9 @@ int main(void)
 		cmocka_unit_test(test_cut_off),
 		cmocka_unit_test(test_library_closes),
 		cmocka_unit_test(test_crowd),
+		cmocka_unit_test(test_front_end_does_not_read),
+		cmocka_unit_test(test_library_reads_late),
+		cmocka_unit_test(test_no_files),
 		cmocka_unit_test(test_check),
 	};
 

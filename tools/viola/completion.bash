@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-# Completion of `viola CMD`: the commands are the programs named viola-CMD.
+# Completion of `viola CMD`, of the commands that viola lists.
 
 # _viola_dpdk WORD PREVIOUS ARG…: options of viola-dpdk, and commands to one that
 # runs with what it says of its ports and CPUs
@@ -38,7 +38,7 @@ _viola()
 	local word=${COMP_WORDS[COMP_CWORD]} commands
 
 	if ((COMP_CWORD == 1)); then
-		commands=$(compgen -c viola- | sed 's/^viola-//' | sort -u)
+		commands=$("${COMP_WORDS[0]}" --list-commands 2>/dev/null)
 		mapfile -t COMPREPLY < <(compgen -W "help $commands" -- "$word")
 	elif [ "${COMP_WORDS[1]}" = dpdk ]; then
 		_viola_dpdk "$word" "${COMP_WORDS[COMP_CWORD - 1]}" \

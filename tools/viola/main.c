@@ -4,7 +4,6 @@
  * PATH. The programs beside it come first so that a build tree always uses its
  * own, whatever is installed.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdbool.h>
@@ -13,13 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define PREFIX "viola-"
-#define COMMANDS_MAX 256
-
-struct command_list {
-	char *name[COMMANDS_MAX];
-	size_t count;
-};
+#include "tools/viola/commands.h"
 
 /* The folder this program is in, without a trailing slash; empty if unknown. */
 static void own_folder(char *dir, size_t size)
@@ -35,71 +28,12 @@ static void own_folder(char *dir, size_t size)
 		dir[0] = '\0';
 }
 
-static void list_add(struct command_list *list, const char *name)
-{
-	size_t i;
-
-	for (i = 0; i < list->count; i++)
-		if (!strcmp(list->name[i], name))
-			return;
-	if (list->count == COMMANDS_MAX)
-		return;
-	list->name[list->count] = strdup(name);
-	if (list->name[list->count])
-		list->count++;
-}
-
-static void list_folder(struct command_list *list, const char *dir)
-{
-	DIR *d = opendir(dir);
-	struct dirent *e;
-
-	if (!d)
-		return;
-	while ((e = readdir(d))) {
-		if (strncmp(e->d_name, PREFIX, strlen(PREFIX)))
-			continue;
-		if (faccessat(dirfd(d), e->d_name, X_OK, 0))
-			continue;
-		list_add(list, e->d_name + strlen(PREFIX));
-	}
-	closedir(d);
-}
-
-static int compare_names(const void *a, const void *b)
-{
-	return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-static void list_all(struct command_list *list, const char *own)
-{
-	const char *path = getenv("PATH");
-	char *copy, *dir, *rest;
-
-	if (*own)
-		list_folder(list, own);
-	copy = strdup(path ? path : "");
-	for (dir = strtok_r(copy, ":", &rest); dir; dir = strtok_r(NULL, ":", &rest))
-		list_folder(list, dir);
-	free(copy);
-	qsort(list->name, list->count, sizeof(list->name[0]), compare_names);
-}
-
 static void print_help(FILE *out, const char *own)
 {
-	struct command_list list = { .count = 0 };
-	size_t i;
-
 	fprintf(out, "usage: viola COMMAND [ARGUMENTS]\n"
-		"       viola --help | --version\n\n"
+		"       viola --help | --version | --list-commands\n\n"
 		"viola COMMAND --help tells about one command. Commands here:\n\n");
-	list_all(&list, own);
-	for (i = 0; i < list.count; i++) {
-		fprintf(out, "  %s\n", list.name[i]);
-		free(list.name[i]);
-	}
-	if (!list.count)
-		fprintf(out, "  none: no program named " PREFIX "COMMAND beside viola or in PATH\n");
+	commands_print(out, own, false);
 }
 
 /* A command is a plain word: never a path, so that `viola ../x` runs nothing. */
@@ -130,12 +64,17 @@ int main(int argc, char **argv)
 		printf("viola %s\n", VIOLA_VERSION);
 		return fflush(stdout) ? 1 : 0;
 	}
-	if (!name_valid(argv[1]) || strlen(argv[1]) > NAME_MAX - strlen(PREFIX)) {
+	/* For completion. */
+	if (!strcmp(argv[1], "--list-commands")) {
+		commands_print(stdout, own, true);
+		return fflush(stdout) ? 1 : 0;
+	}
+	if (!name_valid(argv[1]) || strlen(argv[1]) > NAME_MAX - strlen(COMMAND_PREFIX)) {
 		fprintf(stderr, "viola: '%s' is not a command; `viola help` lists them\n", argv[1]);
 		return 2;
 	}
 
-	if (asprintf(&name, PREFIX "%s", argv[1]) < 0)
+	if (asprintf(&name, COMMAND_PREFIX "%s", argv[1]) < 0)
 		return 1;
 	argv[1] = name;
 	if (*own) {
@@ -146,7 +85,7 @@ int main(int argc, char **argv)
 		execvp(name, argv + 1);
 	if (errno == ENOENT)
 		fprintf(stderr, "viola: there is no command '%s'; `viola help` lists them\n",
-			name + strlen(PREFIX));
+			name + strlen(COMMAND_PREFIX));
 	else
 		fprintf(stderr, "viola: cannot run %s: %s\n", name, strerror(errno));
 	return 2;

@@ -3,14 +3,15 @@
 #
 # What is said to users, and what is left on the machine.
 
-# refused WORDS ARG…: status 2, and one sentence with WORDS
+# refused WORDS ARG…: status 2, and one sentence with WORDS, in one line and nothing beside it
 refused()
 {
 	local words=$1 status=0 out
 
 	shift
 	out=$(timeout $hang $backend --no-huge --cores "${cpus[0]}" "$@" 2>&1 >/dev/null) || status=$?
-	[ $status -eq 2 ] && grep -q -- "$words" <<<"$out" && return 0
+	[ $status -eq 2 ] && [ "$(wc -l <<<"$out")" -eq 1 ] &&
+		grep -q -- "^viola-dpdk: .*$words" <<<"$out" && return 0
 	printf '%s: status %d, said: %s\n' "$*" $status "$out" >>"$dir/why"
 	return 1
 }
@@ -39,6 +40,38 @@ wrong_options()
 	refused 'directory must exist' --port "$dir/none/s0" || status=1
 	refused 'at most' --port "$dir/$(printf '%0120d' 0)" || status=1
 	refused 'no such device' --uplink net_nonsense0 || status=1
+	refused 'needs a value' --port "$dir/s0" --cores || status=1
+	refused 'takes no value' --port "$dir/s0" --quiet=yes || status=1
+	refused '-x: there is no such option' --port "$dir/s0" -xy || status=1
+	return $status
+}
+
+# DPDK's libraries log what nobody asked for. Why they failed is in the sentence; all that
+# they say is shown on request.
+libraries_are_silent()
+{
+	local status=0 said
+
+	refused 'failed to parse device' --uplink net_nonsense0 || status=1
+	refused 'lcore 99 unavailable' --port "$dir/s0" --cores 99 || status=1
+	refused 'ioctl failed (SIOCGIFINDEX)' --uplink net_af_packet0,iface=viola-none || status=1
+	refused 'options behind --' --port "$dir/s0" -- --nonsense || status=1
+	said=$(timeout 20 $backend --no-huge --cores "${cpus[0]}" --verbose \
+		--uplink net_nonsense0 2>&1)
+	grep -q '^EAL: Failed to attach device' <<<"$said" &&
+		grep -q '^viola-dpdk: ' <<<"$said" || {
+		printf -- '--verbose shows: %s\n' "$said" >>"$dir/why"
+		status=1
+	}
+	# A session from its begin to its end, and a front end that is refused something.
+	start_backend --port "$dir/s0"
+	run_frontend --frames 1000 "path=$dir/s0" || status=1
+	stop_backend "$last" || status=1
+	said=$(grep -v '^viola-dpdk: ' "$dir/backend.log")
+	[ -z "$said" ] || {
+		printf 'while it serves: %s\n' "$said" >>"$dir/why"
+		status=1
+	}
 	return $status
 }
 
@@ -83,6 +116,7 @@ sockets()
 }
 
 run_case 'wrong options are refused with a sentence' wrong_options
+run_case "what DPDK's libraries log is not shown" libraries_are_silent
 run_case 'capabilities are JSON' capabilities
 if command -v dpdk-telemetry.py >/dev/null; then
 	run_case 'telemetry tells counters' telemetry

@@ -20,10 +20,10 @@ peer()
 	return $status
 }
 
-# taken N: waits until the back end has taken more than that many frames from port 0
+# taken N [SECONDS]: waits until the back end has taken more than that many frames from port 0
 taken()
 {
-	local end=$((SECONDS + hang))
+	local end=$((SECONDS + ${2:-$hang}))
 
 	while [ $SECONDS -lt $end ]; do
 		ask status --json | jq -e ".ports[0].rx_frames > $1" >/dev/null && return 0
