@@ -16,7 +16,7 @@ vmm-rig-src := tests/unit/vmm-rig.c vmm/complain.c vmm/error.c vmm/bus.c \
 	       $(wildcard vmm/pci/*.c)
 
 unit-tests += test-vmm-bus test-vmm-options test-vmm-pci test-vmm-boot test-vmm-acpi \
-	      test-vmm-uart
+	      test-vmm-uart test-vmm-cpuid
 test-vmm-bus-src := tests/unit/test-vmm-bus.c vmm/error.c vmm/bus.c vmm/loop.c vmm/thread.c
 test-vmm-options-src := tests/unit/test-vmm-options.c vmm/error.c vmm/options.c vmm/net/paths.c \
 			tools/lib/number.c
@@ -27,3 +27,6 @@ test-vmm-acpi-src := tests/unit/test-vmm-acpi.c $(vmm-rig-src) \
 		     $(addprefix vmm/boot/,acpi.c aml.c)
 test-vmm-uart-src := tests/unit/test-vmm-uart.c $(vmm-rig-src) \
 		     $(addprefix vmm/serial/,uart.c output.c)
+# The kernel's side of each ioctl is the tests' own.
+test-vmm-cpuid-src := tests/unit/test-vmm-cpuid.c vmm/error.c vmm/cpuid.c
+test-vmm-cpuid-cflags := -Dioctl=kvm_test_ioctl
