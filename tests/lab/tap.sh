@@ -12,7 +12,7 @@ inside()
 	local line
 
 	module_load
-	modprobe vhost_net
+	modprobe -a vhost_net macvtap veth
 	while IFS= read -r line; do
 		case $line in
 		"[       OK ] "*) ok "tap: ${line#*] }" ;;
