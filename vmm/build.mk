@@ -16,7 +16,7 @@ vmm-rig-src := tests/unit/vmm-rig.c vmm/complain.c vmm/error.c vmm/bus.c \
 	       $(wildcard vmm/pci/*.c)
 
 unit-tests += test-vmm-bus test-vmm-options test-vmm-pci test-vmm-boot test-vmm-acpi \
-	      test-vmm-uart
+	      test-vmm-uart test-vmm-console test-vmm-coalesced test-vmm-cpuid test-vmm-address
 test-vmm-bus-src := tests/unit/test-vmm-bus.c vmm/error.c vmm/bus.c vmm/loop.c vmm/thread.c
 test-vmm-options-src := tests/unit/test-vmm-options.c vmm/error.c vmm/options.c vmm/net/paths.c \
 			tools/lib/number.c
@@ -25,5 +25,16 @@ test-vmm-boot-src := tests/unit/test-vmm-boot.c $(vmm-rig-src) \
 		     $(addprefix vmm/boot/,files.c bzimage.c pvh.c e820.c)
 test-vmm-acpi-src := tests/unit/test-vmm-acpi.c $(vmm-rig-src) \
 		     $(addprefix vmm/boot/,acpi.c aml.c)
-test-vmm-uart-src := tests/unit/test-vmm-uart.c $(vmm-rig-src) \
+test-vmm-uart-src := tests/unit/test-vmm-uart.c $(vmm-rig-src) vmm/thread.c \
 		     $(addprefix vmm/serial/,uart.c output.c)
+test-vmm-uart-libs := -pthread
+test-vmm-console-src := tests/unit/test-vmm-console.c $(vmm-rig-src) vmm/thread.c \
+			vmm/coalesced.c $(addprefix vmm/serial/,console.c uart.c output.c)
+test-vmm-console-libs := -pthread -lutil
+test-vmm-address-src := tests/unit/test-vmm-address.c vmm/net/address.c
+# The kernel's side of each ioctl is the tests' own.
+test-vmm-coalesced-src := tests/unit/test-vmm-coalesced.c vmm/error.c vmm/bus.c vmm/coalesced.c
+test-vmm-coalesced-cflags := -Dioctl=kvm_test_ioctl
+test-vmm-coalesced-libs := -pthread
+test-vmm-cpuid-src := tests/unit/test-vmm-cpuid.c vmm/error.c vmm/cpuid.c
+test-vmm-cpuid-cflags := -Dioctl=kvm_test_ioctl

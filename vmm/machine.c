@@ -7,9 +7,11 @@
 #include <unistd.h>
 
 #include "vmm/boot/boot.h"
+#include "vmm/complain.h"
 #include "vmm/error.h"
 #include "vmm/kvm.h"
 #include "vmm/machine.h"
+#include "vmm/net/address.h"
 #include "vmm/net/backend.h"
 #include "vmm/options.h"
 #include "vmm/pci/bus.h"
@@ -108,6 +110,21 @@ static int prepare(struct machine *m)
 
 /* --- building ------------------------------------------------------------------ */
 
+/* The address given, or the only one that the far end delivers for, or this host's. */
+static struct nic_config nic_config(const struct net_option *net, const struct net_backend *be)
+{
+	static const u8 none[6];
+	struct nic_config config = net->config;
+
+	if (memcmp(config.mac, none, sizeof(none)))
+		return config;
+	if (memcmp(be->mac, none, sizeof(none)))
+		memcpy(config.mac, be->mac, sizeof(config.mac));
+	else
+		nic_address(config.mac, be->ifname, config.index);
+	return config;
+}
+
 static int create_nics(struct machine *m)
 {
 	unsigned int i;
@@ -115,11 +132,14 @@ static int create_nics(struct machine *m)
 	for (i = 0; i < m->o->nr_net; i++) {
 		const struct net_option *net = &m->o->net[i];
 		struct net_backend *be;
+		struct nic_config config;
 		int err;
 
 		err = net->backend->open(&be, net->ifname, net->config.queues);
-		if (!err)
-			err = net->path->create(net->path, m->vm, be, &net->config);
+		if (!err) {
+			config = nic_config(net, be);
+			err = net->path->create(net->path, m->vm, be, &config);
+		}
 		if (err)
 			return vmm_fail(-err, "--net path=%s: %s", net->path->name, vmm_error());
 	}
@@ -170,7 +190,7 @@ static void write_stats(struct machine *m, int status)
 	pci_stats(m->vm, out);
 	fputs("\n}\n", out);
 	if (fflush(out))
-		fprintf(stderr, "viola-vmm: --stats %s: %s\n", m->o->stats, strerror(errno));
+		vmm_say("--stats %s: %s", m->o->stats, strerror(errno));
 }
 
 static void destroy(struct machine *m)

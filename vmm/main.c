@@ -2,11 +2,13 @@
 #include <malloc.h>
 #include <stdio.h>
 
+#include "vmm/complain.h"
 #include "vmm/error.h"
 #include "vmm/machine.h"
 #include "vmm/options.h"
 
 #define STATUS_USAGE 2
+#define LAST_WORDS_MS 1000
 
 int main(int argc, char **argv)
 {
@@ -28,6 +30,8 @@ int main(int argc, char **argv)
 		if (status != 1 && status != STATUS_USAGE)
 			return status;
 	}
-	fprintf(stderr, "viola-vmm: %s\n", vmm_error());
+	/* Who reads stderr may be slow; who does not read it does not keep us. */
+	vmm_say_wait(LAST_WORDS_MS);
+	vmm_say("%s", vmm_error());
 	return status;
 }

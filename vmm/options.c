@@ -219,8 +219,6 @@ static int net_complete(const struct net_option *net)
 
 int options_net(const char *text, unsigned int index, struct net_option *net)
 {
-	/* Locally administered; the last byte tells one machine's devices apart. */
-	const u8 mac[6] = { 0x02, 0x76, 0x69, 0x6f, 0x6c, (u8)index };
 	char *copy = strdup(text), *key, *rest;
 	unsigned int seen = 0;
 	int err = 0;
@@ -228,7 +226,6 @@ int options_net(const char *text, unsigned int index, struct net_option *net)
 	if (!copy)
 		return vmm_fail(ENOMEM, "out of memory");
 	memset(net, 0, sizeof(*net));
-	memcpy(net->config.mac, mac, sizeof(mac));
 	net->config.queues = 1;
 	net->config.index = index;
 	for (key = strtok_r(copy, ",", &rest); key && !err; key = strtok_r(NULL, ",", &rest))

@@ -12,13 +12,27 @@
  */
 #define STACK_SIZE (128 * 1024)
 
+/* Only interrupts: without SA_RESTART, a call that waits returns EINTR. */
+static void do_nothing(int signal)
+{
+}
+
+static void signal_init(void)
+{
+	const struct sigaction action = { .sa_handler = do_nothing };
+
+	sigaction(VCPU_SIGNAL, &action, NULL);
+}
+
 int thread_start(pthread_t *thread, const char *name, void *(*fn)(void *), void *arg)
 {
 	char comm[16];
 	pthread_attr_t attr;
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	sigset_t block, old;
 	int err;
 
+	pthread_once(&once, signal_init);
 	sigfillset(&block);
 	sigdelset(&block, VCPU_SIGNAL);
 	pthread_attr_init(&attr);

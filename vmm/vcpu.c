@@ -215,19 +215,13 @@ int vcpus_create(struct vm *vm, const struct boot_entry *entry, const int *pin)
 	return err;
 }
 
-static void vcpu_signal(int signal)
-{
-}
-
 int vcpus_start(struct vm *vm)
 {
 	struct vm_private *priv = vm->priv;
-	struct sigaction action = { .sa_handler = vcpu_signal }; /* no SA_RESTART */
 	char name[16];
 	unsigned int i;
 	int err;
 
-	sigaction(VCPU_SIGNAL, &action, NULL);
 	for (i = 0; i < priv->cpus; i++) {
 		struct vcpu *vcpu = priv->vcpu[i];
 		cpu_set_t set;

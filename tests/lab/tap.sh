@@ -18,7 +18,7 @@ tap_program()
 inside()
 {
 	check "module loads" module_load
-	modprobe vhost_net
+	modprobe -a vhost_net macvtap veth
 	cases "tap: " tap_program
 	check "module unloads" rmmod viola
 }

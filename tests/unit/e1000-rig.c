@@ -226,6 +226,24 @@ static int be_set_queues(struct net_backend *be, unsigned int nr)
 	return nr == 1 ? 0 : -EINVAL;
 }
 
+static int be_watch_fd(struct net_backend *be)
+{
+	return rig.watch_fd;
+}
+
+static bool be_watched(struct net_backend *be)
+{
+	eventfd_t count;
+
+	eventfd_read(rig.watch_fd, &count);
+	return rig.gone;
+}
+
+static bool be_gone(struct net_backend *be)
+{
+	return rig.gone;
+}
+
 static void be_destroy(struct net_backend *be)
 {
 	rig.alive = false;
@@ -239,6 +257,9 @@ static const struct net_backend_ops be_ops = {
 	.kernel_fd = be_kernel_fd,
 	.set_header = be_set_header,
 	.set_queues = be_set_queues,
+	.watch_fd = be_watch_fd,
+	.watched = be_watched,
+	.gone = be_gone,
 	.destroy = be_destroy,
 };
 
@@ -289,7 +310,8 @@ void rig_start(void)
 	rig.keep_out = true;
 	rig.alive = true;
 	rig.in_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	if (rig.in_fd < 0 || e1000_create(&rig.vm, &the_backend, &cfg))
+	rig.watch_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	if (rig.in_fd < 0 || rig.watch_fd < 0 || e1000_create(&rig.vm, &the_backend, &cfg))
 		abort();
 	rig_turn(16);
 }
@@ -302,6 +324,7 @@ void rig_stop(void)
 	frames_free(&rig.out, &rig.nr_out);
 	frames_free(&rig.in, &rig.nr_in);
 	close(rig.in_fd);
+	close(rig.watch_fd);
 	munmap(rig.low, RIG_LOW_SIZE);
 	munmap(rig.high, RIG_HIGH_SIZE);
 }

@@ -42,6 +42,8 @@ struct rig {
 	bool reflect; /* what is sent comes back */
 	bool in_send; /* a send is running: nothing may be received in it */
 	bool alive; /* the backend exists */
+	int watch_fd; /* readable: gone may have changed */
+	bool gone; /* for good */
 };
 
 extern struct rig rig;

@@ -6,6 +6,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
 #include <time.h>
 
 #include <cmocka.h>
@@ -1458,6 +1459,76 @@ static void test_loopback(void **state)
 	free(p);
 }
 
+/* The far end goes while nobody polls it: the link is down, and stays so. */
+static void test_far_end_lost(void **state)
+{
+	assert_true(rig_get(R_STATUS) & STATUS_LU);
+	rig_get(R_ICR);
+	eventfd_write(rig.watch_fd, 1); /* something else happened to it */
+	rig_turn(100);
+	assert_true(rig_get(R_STATUS) & STATUS_LU);
+	rig.gone = true;
+	eventfd_write(rig.watch_fd, 1);
+	rig_turn(100);
+	assert_false(rig_get(R_STATUS) & STATUS_LU);
+	assert_true(rig_get(R_ICR) & INT_LSC);
+	/* Nothing of it is watched any more, whatever the driver does. */
+	eventfd_write(rig.watch_fd, 1);
+	rx_on(0, RING - 1);
+	rig_set(R_CTRL, rig_get(R_CTRL) | CTRL_RST);
+	rx_on(0, RING - 1);
+	assert_true(rig_turn(1000) < 1000);
+	assert_false(rig_polls());
+	assert_false(rig_get(R_STATUS) & STATUS_LU);
+}
+
+/*
+ * What ends a loopback, with the link up all along: the far end is heard again,
+ * and what it sent meanwhile is there.
+ */
+static void test_loopback_ends(void **state)
+{
+	static const struct {
+		const char *name;
+		u16 on, off; /* PHY control */
+		u32 ctrl; /* or this bit of CTRL */
+	} way[] = {
+		{ "cleared", 0x5140, 0x1140, 0 },
+		{ "cleared with autonegotiation off", 0x4140, 0x0140, 0 },
+		{ "PHY reset by its register", 0x5140, 0x9140, 0 },
+		{ "PHY reset by CTRL", 0x5140, 0, CTRL_PHY_RST },
+	};
+	struct packet *p = malloc(sizeof(*p));
+
+	packet_make(p, false, true, 1000);
+	memcpy(p->data, my_mac, 6);
+	for (u32 i = 0; i < ARRAY_SIZE(way); i++) {
+		u32 head;
+
+		rx_on(0, RING - 1);
+		rig_turn(100);
+		assert_true(rig_polls());
+		phy_write(0, way[i].on);
+		rig_turn(100);
+		assert_false(rig_polls());
+		head = rig_get(R_RDH);
+		rig_receive(p->data, p->len);
+		rig_turn(100);
+		assert_int_equal(rig_get(R_RDH), head);
+		if (way[i].ctrl)
+			rig_set(R_CTRL, rig_get(R_CTRL) | way[i].ctrl);
+		else
+			phy_write(0, way[i].off);
+		rig_turn(100);
+		if (!rig_polls() || rig_get(R_RDH) != head + 1)
+			fail_msg("deaf after the loopback was %s", way[i].name);
+		assert_memory_equal(rx_data(head), p->data, p->len);
+		rig_set(R_RCTL, 0);
+		rig_turn(100);
+	}
+	free(p);
+}
+
 /* --- drivers that lie ---------------------------------------------------------------- */
 
 /* CVE-2021-3416: what is sent comes back at once; the rig aborts on a nested receive. */
@@ -1735,7 +1806,7 @@ int main(void)
 		T(tx_own_fcs), T(tx_legacy_checksum), T(tx_checksum), T(tx_vlan), T(tso),
 		T(tso_late_end), T(tso_context_is_kept), T(tx_backend_full), T(tx_budget),
 		T(statistics), T(rx_single), T(fcs), T(rx_multi), T(rx_filters), T(rx_vlan),
-		T(rx_checksum), T(rx_full), T(rx_threshold), T(bus_master), T(loopback),
+		T(rx_checksum), T(rx_full), T(rx_threshold), T(bus_master), T(loopback), T(loopback_ends), T(far_end_lost),
 		T(reflecting_backend), T(tso_bad_contexts), T(checksum_offsets),
 		T(rings_without_progress), T(dma_outside_ram), T(tx_oversize), T(tx_ring_moves),
 	};

@@ -215,7 +215,206 @@ static void what_is_no_tap_is_named(void **state)
 	assert_int_equal(tap_backend_open(&be, "vt0", 0), -EINVAL);
 	assert_int_equal(tap_backend_open(&be, "vt0", 9), -EINVAL);
 	assert_true(tap_backend_open(&be, "lo", 1) < 0);
-	assert_non_null(strstr(vmm_error(), "lo"));
+	assert_non_null(strstr(vmm_error(), "lo is not a tap interface"));
+	/* What advises to make a tap of that name would not help. */
+	assert_null(strstr(vmm_error(), "tuntap add"));
+	/* A tap, but not as many queues: both remedies are needed. */
+	assert_int_equal(system("ip tuntap add vt4 mode tun"), 0);
+	assert_int_equal(tap_backend_open(&be, "vt4", 1), -EINVAL);
+	assert_non_null(strstr(vmm_error(), "delete it"));
+	assert_int_equal(system("ip link delete vt4"), 0);
+}
+
+/* "%d" in the name of a new interface is the kernel's to fill in. */
+static void the_kernel_chooses_the_number(void **state)
+{
+	struct net_backend *first, *be;
+	unsigned int queues;
+
+	assert_int_equal(setup(state), 0);
+	assert_int_equal(tap_backend_open(&first, "vt%d", 1), 0);
+	assert_string_equal(first->ifname, "vt0");
+	for (queues = 1; queues <= 3; queues++) {
+		assert_int_equal(tap_backend_open(&be, "vt%d", queues), 0);
+		/* All queues are on one interface, which is up. */
+		assert_string_equal(be->ifname, "vt1");
+		assert_int_equal(be->ops->set_queues(be, 1), 0);
+		frames_cross(be, 0, "vt1");
+		assert_int_equal(if_nametoindex("vt2"), 0);
+		be->ops->destroy(be);
+	}
+	first->ops->destroy(first);
+}
+
+static void the_mtu_is_the_interfaces(void **state)
+{
+	struct net_backend *be;
+
+	assert_int_equal(setup(state), 0);
+	assert_int_equal(tap_backend_open(&be, "vt0", 1), 0);
+	assert_int_equal(be->mtu, 1500);
+	be->ops->destroy(be);
+	assert_int_equal(system("ip tuntap add vt3 mode tap && ip link set vt3 mtu 1400"), 0);
+	assert_int_equal(tap_backend_open(&be, "vt3", 1), 0);
+	assert_int_equal(be->mtu, 1400);
+	be->ops->destroy(be);
+	assert_int_equal(system("ip link delete vt3"), 0);
+}
+
+/* Whether the backend says within a while that it is gone, by its descriptor alone. */
+static bool reports_its_end(struct net_backend *be)
+{
+	struct pollfd p = { be->ops->watch_fd(be), POLLIN, 0 };
+
+	while (poll(&p, 1, 10000) == 1)
+		if (be->ops->watched(be))
+			return true;
+	return false;
+}
+
+/* All that is to be heard has been. */
+static bool reports_nothing(struct net_backend *be)
+{
+	struct pollfd p = { be->ops->watch_fd(be), POLLIN, 0 };
+	unsigned int i;
+
+	for (i = 0; i < 100 && poll(&p, 1, 100) == 1; i++)
+		if (be->ops->watched(be))
+			return false;
+	return i < 100 && !be->ops->gone(be); /* no descriptor that stays readable */
+}
+
+static void only_deletion_is_the_end(void **state)
+{
+	struct net_backend *be;
+	unsigned int queues;
+
+	assert_int_equal(setup(state), 0);
+	for (queues = 1; queues <= 2; queues++) {
+		assert_int_equal(tap_backend_open(&be, "vt0", queues), 0);
+		assert_true(reports_nothing(be));
+		/* Queues that are switched off are there all the same. */
+		assert_int_equal(be->ops->set_queues(be, 1), 0);
+		assert_int_equal(system("ip link set vt0 down mtu 1300 && ip link set vt0 up"), 0);
+		assert_int_equal(system("ip tuntap add vt5 mode tap && ip link delete vt5"), 0);
+		assert_int_equal(system("ip link set vt0 down name vt6 && ip link set vt6 up"), 0);
+		assert_true(reports_nothing(be));
+		assert_int_equal(system("ip link delete vt6"), 0);
+		assert_true(reports_its_end(be));
+		assert_true(be->ops->gone(be));
+		be->ops->destroy(be);
+	}
+}
+
+/* More changes than a socket's buffer holds reports of. */
+static void lost_reports_are_no_lost_end(void **state)
+{
+	struct net_backend *be;
+	unsigned int i;
+
+	assert_int_equal(setup(state), 0);
+	assert_int_equal(tap_backend_open(&be, "vt0", 1), 0);
+	for (i = 0; i < 3; i++)
+		assert_int_equal(system("for n in $(seq 300); do echo link set lo up; "
+					"echo link set lo down; done | ip -batch -"), 0);
+	assert_int_equal(system("ip link delete vt0"), 0);
+	assert_true(reports_its_end(be));
+	be->ops->destroy(be);
+}
+
+/* --- macvtap -------------------------------------------------------------------- */
+
+/* A macvtap vm0 over one end of a veth pair; false if this kernel has none. */
+static bool macvtap_make(void)
+{
+	return !system("ip link add vv0 mtu 1450 type veth peer name vv1 2>/dev/null && "
+		       "ip link add link vv0 name vm0 type macvtap mode bridge 2>/dev/null && "
+		       "ip link set vv0 up && ip link set vv1 up && ip link set vm0 up");
+}
+
+static void macvtap_delete(void)
+{
+	assert_int_equal(system("ip link delete vv0"), 0);
+}
+
+static void macvtap_carries(void **state)
+{
+	static const u8 to_all[6] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
+	u8 sent[HDR + 200] = { 0 }, got[2048];
+	struct viola_seg seg = { sent, sizeof(sent) };
+	struct net_backend *be;
+	unsigned int i, queues;
+	int wire;
+
+	assert_int_equal(setup(state), 0);
+	if (!macvtap_make())
+		skip();
+	for (queues = 1; queues <= 2; queues++) {
+		if (tap_backend_open(&be, "vm0", queues))
+			fail_msg("%s", vmm_error());
+		assert_int_equal(be->mtu, 1450);
+		assert_int_equal(be->mac[0] & 1, 0);
+		assert_memory_not_equal(be->mac, "\0\0\0\0\0\0", 6);
+		assert_true(be->offloads_possible & NET_OFFLOAD_CSUM);
+		assert_int_equal(be->ops->set_header(be, HDR, NET_OFFLOAD_CSUM), 0);
+		assert_int_equal(be->ops->set_queues(be, 1), 0);
+		wire = host_socket("vv1");
+		for (i = 0; i < 20; i++) {
+			frame_make(sent + HDR, 200, i);
+			memcpy(sent + HDR, to_all, 6);
+			memcpy(sent + HDR + 6, be->mac, 6);
+			assert_int_equal(be->ops->send(be, 0, &seg, 1), 0);
+			wait_readable(wire);
+			assert_int_equal(recv(wire, got, sizeof(got), 0), 200);
+			assert_memory_equal(got, sent + HDR, 200);
+			/* And back, to its address. */
+			memcpy(got, be->mac, 6);
+			memset(got + 6, 2, 6);
+			assert_int_equal(send(wire, got, 200, 0), 200);
+			memset(got + 200, 0, sizeof(got) - 200);
+			assert_int_equal(take(be, 0, got + 200, sizeof(got) - 200), HDR + 200);
+			assert_memory_equal(got + 200 + HDR, got, 200);
+		}
+		close(wire);
+		assert_true(reports_nothing(be));
+		be->ops->destroy(be);
+	}
+	macvtap_delete();
+}
+
+static void a_macvtap_reports_its_end(void **state)
+{
+	struct net_backend *be;
+
+	assert_int_equal(setup(state), 0);
+	if (!macvtap_make())
+		skip();
+	if (tap_backend_open(&be, "vm0", 1))
+		fail_msg("%s", vmm_error());
+	assert_true(reports_nothing(be));
+	assert_int_equal(system("ip link delete vm0"), 0);
+	assert_true(reports_its_end(be));
+	be->ops->destroy(be);
+	macvtap_delete();
+}
+
+static void a_macvtap_without_its_node_is_named(void **state)
+{
+	char node[64], away[80];
+	struct net_backend *be;
+
+	assert_int_equal(setup(state), 0);
+	if (!macvtap_make())
+		skip();
+	snprintf(node, sizeof(node), "/dev/tap%u", if_nametoindex("vm0"));
+	snprintf(away, sizeof(away), "%s.away", node);
+	assert_int_equal(rename(node, away), 0);
+	assert_int_equal(tap_backend_open(&be, "vm0", 1), -ENOENT);
+	assert_non_null(strstr(vmm_error(), node));
+	assert_non_null(strstr(vmm_error(), "mknod"));
+	assert_null(strstr(vmm_error(), "tuntap"));
+	assert_int_equal(rename(away, node), 0);
+	macvtap_delete();
 }
 
 /* --- under the device ------------------------------------------------------ */
@@ -479,6 +678,61 @@ static void the_device_loses_its_tap(void **state)
 	device_close(rig);
 }
 
+/*
+ * The same for a device that looks for nothing, as its driver has not started a
+ * queue, or as its queues are in the kernel.
+ */
+static void device_learns_of_its_end(const char *node, bool queues)
+{
+	struct rig *rig;
+	unsigned int i, calls;
+
+	device_open(&rig, node);
+	fake_msix_enable(true);
+	rig_start(rig, FEATURES, queues ? 2 : 0, 64);
+	rig_set(VIRTIO_PCI_COMMON_MSIX, 0, 2);
+	calls = fake_interrupts(0);
+	assert_int_equal(fake_read(VIRTIO_PCI_BAR, VIRTIO_PCI_DEVICE_OFF + 6, 2), 1);
+	/* Other interfaces may come and go. */
+	assert_int_equal(system("ip tuntap add vt5 mode tap && ip link delete vt5"), 0);
+	usleep(20000);
+	assert_int_equal(fake_interrupts(0), calls);
+	assert_int_equal(system("ip link delete vt0"), 0);
+	for (i = 0; i < 20000 && fake_interrupts(0) == calls; i++)
+		usleep(1000);
+	assert_int_equal(fake_interrupts(0), calls + 1);
+	assert_int_equal(fake_read(VIRTIO_PCI_BAR, VIRTIO_PCI_DEVICE_OFF + 6, 2), 0);
+	/* Not broken: a driver may start it, and finds that there is no link. */
+	rig_start(rig, FEATURES, 2, 64);
+	if (!node)
+		assert_false(rig_broken());
+	assert_int_equal(fake_read(VIRTIO_PCI_BAR, VIRTIO_PCI_DEVICE_OFF + 6, 2), 0);
+	device_close(rig);
+}
+
+static void a_device_that_does_not_look_loses_its_tap(void **state)
+{
+	assert_int_equal(setup(state), 0);
+	device_learns_of_its_end(NULL, false);
+	device_learns_of_its_end(NULL, true);
+}
+
+static void vhost_net_loses_its_tap(void **state)
+{
+	assert_int_equal(setup(state), 0);
+	if (access("/dev/vhost-net", R_OK | W_OK))
+		skip();
+	device_learns_of_its_end("/dev/vhost-net", true);
+}
+
+static void viola_net_loses_its_tap(void **state)
+{
+	assert_int_equal(setup(state), 0);
+	if (access("/dev/viola-net", R_OK | W_OK))
+		skip();
+	device_learns_of_its_end("/dev/viola-net", true);
+}
+
 static void a_missing_kernel_data_plane_is_named(void **state)
 {
 	struct nic_config cfg = { .mac = { 2, 0, 0, 0, 0, 2 }, .queues = 1 };
@@ -505,6 +759,13 @@ int main(void)
 		cmocka_unit_test(queues_attach_and_detach),
 		cmocka_unit_test(persistent_taps),
 		cmocka_unit_test(what_is_no_tap_is_named),
+		cmocka_unit_test(the_kernel_chooses_the_number),
+		cmocka_unit_test(the_mtu_is_the_interfaces),
+		cmocka_unit_test(only_deletion_is_the_end),
+		cmocka_unit_test(lost_reports_are_no_lost_end),
+		cmocka_unit_test(macvtap_carries),
+		cmocka_unit_test(a_macvtap_reports_its_end),
+		cmocka_unit_test(a_macvtap_without_its_node_is_named),
 		cmocka_unit_test(the_device_carries),
 		cmocka_unit_test(vhost_net_carries),
 		cmocka_unit_test(viola_net_carries),
@@ -512,9 +773,12 @@ int main(void)
 		cmocka_unit_test(a_lie_is_told_by_vhost_net),
 		cmocka_unit_test(a_lie_is_told_by_viola_net),
 		cmocka_unit_test(the_device_loses_its_tap),
+		cmocka_unit_test(a_device_that_does_not_look_loses_its_tap),
+		cmocka_unit_test(vhost_net_loses_its_tap),
+		cmocka_unit_test(viola_net_loses_its_tap),
 		cmocka_unit_test(a_missing_kernel_data_plane_is_named),
 	};
 
-	alarm(100); /* a hang is a failure */
+	alarm(300); /* a hang is a failure */
 	return cmocka_run_group_tests(tests, setup_group, NULL);
 }

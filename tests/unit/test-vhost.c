@@ -30,9 +30,10 @@
 #define RINGS 2
 
 static struct {
-	int error[RINGS]; /* eventfds as set last */
+	int error[RINGS], call[RINGS]; /* eventfds as set last */
 	bool running[RINGS];
 	bool break_at_stop; /* a ring is found to be broken while it is stopped */
+	bool call_at_stop; /* a buffer was used while the ring is stopped */
 	int fail; /* errno of the next VHOST_SET_VRING_ADDR */
 } node;
 
@@ -50,6 +51,8 @@ static int set_backend(const struct vhost_vring_file *file)
 	assert_true(file->index < RINGS);
 	if (node.running[file->index] && file->fd < 0 && node.break_at_stop)
 		eventfd_write(node.error[file->index], 1);
+	if (node.running[file->index] && file->fd < 0 && node.call_at_stop)
+		eventfd_write(node.call[file->index], 1);
 	node.running[file->index] = file->fd >= 0;
 	return 0;
 }
@@ -68,6 +71,8 @@ int ioctl(int fd, unsigned long request, ...)
 		return 0;
 	case VHOST_SET_VRING_ERR:
 		return set_file(node.error, arg);
+	case VHOST_SET_VRING_CALL:
+		return set_file(node.call, arg);
 	case VHOST_SET_VRING_ADDR:
 		errno = node.fail;
 		node.fail = 0;
@@ -108,7 +113,8 @@ static const struct net_backend_ops far_ops = {
 static struct net_backend far = { .ops = &far_ops, .queues = 1 };
 static struct rig *rig;
 
-static int setup(void **state)
+/* The driver uses INTx. */
+static int setup_intx(void **state)
 {
 	struct nic_config cfg = { .mac = { 2, 0, 0, 0, 0, 2 }, .queues = 1 };
 
@@ -118,6 +124,12 @@ static int setup(void **state)
 	/* Any node that can be opened: the calls do not reach it. */
 	if (virtio_net_create(&rig->vm, &far, &cfg, "/dev/null"))
 		fail_msg("%s", vmm_error());
+	return 0;
+}
+
+static int setup(void **state)
+{
+	setup_intx(state);
 	fake_msix_enable(true);
 	return 0;
 }
@@ -176,6 +188,48 @@ static void reports_end_with_their_ring(void **state)
 	}
 }
 
+static bool interrupted_within(unsigned int ms)
+{
+	while (!fake_intx() && ms--)
+		usleep(1000);
+	return fake_intx();
+}
+
+/* Without MSI-X this process passes calls on, as long as the queue runs. */
+static void calls_are_passed_on(void **state)
+{
+	unsigned int round;
+
+	rig_start(rig, 0, 2, 64);
+	for (round = 0; round < 20; round++) {
+		assert_false(fake_intx());
+		eventfd_write(node.call[round % 2], 1);
+		assert_true(interrupted_within(10000));
+		assert_int_equal(fake_read(VIRTIO_PCI_BAR, VIRTIO_PCI_ISR_OFF, 1), 1);
+	}
+}
+
+/*
+ * A buffer is used in the moment of a reset: its call is neither the reset
+ * device's, nor that of the queue that takes the place of the old one.
+ */
+static void calls_end_with_their_ring(void **state)
+{
+	unsigned int round;
+
+	for (round = 0; round < 100; round++) {
+		node.call_at_stop = true;
+		rig_start(rig, 0, 2, 64);
+		rig_set(VIRTIO_PCI_COMMON_STATUS, 0, 1);
+		if (round % 2 && interrupted_within(2))
+			fail_msg("round %u: interrupt after the reset", round);
+		node.call_at_stop = false;
+		rig_start(rig, 0, 2, 64);
+		if (interrupted_within(2))
+			fail_msg("round %u: interrupt by the ring before", round);
+	}
+}
+
 static void a_ring_that_cannot_start_breaks_the_device(void **state)
 {
 	assert_true(rig_negotiate(rig, 0));
@@ -197,6 +251,8 @@ int main(void)
 		T(a_ring_that_is_given_up_is_told),
 		T(reports_end_with_their_ring),
 		T(a_ring_that_cannot_start_breaks_the_device),
+		cmocka_unit_test_setup_teardown(calls_are_passed_on, setup_intx, teardown),
+		cmocka_unit_test_setup_teardown(calls_end_with_their_ring, setup_intx, teardown),
 	};
 
 	alarm(100); /* a hang is a failure */

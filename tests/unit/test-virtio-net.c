@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
 #include <time.h>
 #include <cmocka.h>
 #include <unistd.h>
@@ -803,6 +804,11 @@ static int stubborn_set_queues(struct net_backend *be, unsigned int nr)
 	return 0;
 }
 
+static bool stubborn_gone(struct net_backend *be)
+{
+	return __atomic_load_n(&stubborn.gone, __ATOMIC_SEQ_CST);
+}
+
 static void stubborn_destroy(struct net_backend *be)
 {
 	close(stubborn.pipe[0]);
@@ -812,7 +818,7 @@ static void stubborn_destroy(struct net_backend *be)
 static const struct net_backend_ops stubborn_ops = {
 	.name = "stubborn", .send = stubborn_send, .recv = stubborn_recv, .fd = stubborn_fd,
 	.set_header = stubborn_set_header, .set_queues = stubborn_set_queues,
-	.destroy = stubborn_destroy,
+	.gone = stubborn_gone, .destroy = stubborn_destroy,
 };
 
 static int setup_stubborn(void **state)
@@ -853,6 +859,111 @@ static void frames_for_a_gone_far_end_come_back(void **state)
 	assert_false(rig_broken());
 }
 
+/* --- a far end some of whose frames cannot be taken --------------------------- */
+
+static struct {
+	int fd; /* eventfd, readable while there are frames */
+	unsigned int bad; /* so many reads fail, then one frame comes; atomic */
+	bool frame;
+} odd;
+
+static int odd_send(struct net_backend *be, unsigned int queue, const struct viola_seg *seg, u32 nr)
+{
+	return 0;
+}
+
+static ssize_t odd_recv(struct net_backend *be, unsigned int queue, const struct viola_seg *seg,
+			u32 nr)
+{
+	static const u8 frame[HDR + 60];
+	eventfd_t count;
+
+	if (__atomic_load_n(&odd.bad, __ATOMIC_SEQ_CST)) {
+		__atomic_sub_fetch(&odd.bad, 1, __ATOMIC_SEQ_CST);
+		return -EINVAL; /* as tun for a GSO type that has no virtio name */
+	}
+	if (!__atomic_exchange_n(&odd.frame, false, __ATOMIC_SEQ_CST)) {
+		eventfd_read(odd.fd, &count);
+		return -EAGAIN;
+	}
+	return (ssize_t)viola_segs_write(seg, nr, 0, frame, sizeof(frame));
+}
+
+static int odd_fd(struct net_backend *be, unsigned int queue)
+{
+	return odd.fd;
+}
+
+static bool odd_gone(struct net_backend *be)
+{
+	return false;
+}
+
+static void odd_destroy(struct net_backend *be)
+{
+	close(odd.fd);
+}
+
+static const struct net_backend_ops odd_ops = {
+	.name = "odd", .send = odd_send, .recv = odd_recv, .fd = odd_fd, .gone = odd_gone,
+	.set_header = stubborn_set_header, .set_queues = stubborn_set_queues,
+	.destroy = odd_destroy,
+};
+
+static int setup_odd(void **state)
+{
+	static struct net_backend be = { .ops = &odd_ops, .queues = 1, .mtu = 1400 };
+	struct nic_config cfg = { .queues = 1 };
+
+	memset(&odd, 0, sizeof(odd));
+	odd.fd = eventfd(0, EFD_NONBLOCK);
+	rig = malloc(sizeof(*rig));
+	rig_init(rig);
+	memcpy(cfg.mac, mac, 6);
+	assert_int_equal(virtio_net_create(&rig->vm, &be, &cfg, NULL), 0);
+	fake_msix_enable(true);
+	return 0;
+}
+
+/* A read that fails is about one frame: the link stays, and the next frame comes. */
+static void a_frame_that_cannot_be_read_is_lost_alone(void **state)
+{
+	static const unsigned int bad[] = { 1, 2, 300, 1000 };
+	struct flow f = { .txq = 1, .rx_len = 1526 };
+	unsigned int i, seen;
+
+	rig_start(rig, f.features, 2, 64);
+	post_all(&f);
+	for (i = 0; i < ARRAY_SIZE(bad); i++) {
+		u32 written;
+		u16 id;
+
+		seen = rig_calls(0);
+		odd.frame = true;
+		__atomic_store_n(&odd.bad, bad[i], __ATOMIC_SEQ_CST);
+		eventfd_write(odd.fd, 1);
+		assert_true(rig_wait(0, seen));
+		assert_int_equal(model_driver_reclaim(&rig->q[0], &id, &written), 1);
+		assert_int_equal(written, HDR + 60);
+		assert_int_equal(fake_read(VIRTIO_PCI_BAR, VIRTIO_PCI_DEVICE_OFF + 6, 2), 1);
+	}
+	assert_false(rig_broken());
+}
+
+/* 5.1.4: the field is there with the feature, which an unknown MTU does not bring. */
+static void the_far_ends_mtu_is_offered(void **state)
+{
+	assert_true(rig_device_features() & BIT(VIRTIO_NET_F_MTU));
+	assert_int_equal(fake_read(VIRTIO_PCI_BAR, VIRTIO_PCI_DEVICE_OFF + 10, 2), 1400);
+	fake_write(VIRTIO_PCI_BAR, VIRTIO_PCI_DEVICE_OFF + 10, 9000, 2);
+	assert_int_equal(fake_read(VIRTIO_PCI_BAR, VIRTIO_PCI_DEVICE_OFF + 10, 2), 1400);
+}
+
+static void an_unknown_mtu_is_not_offered(void **state)
+{
+	assert_false(rig_device_features() & BIT(VIRTIO_NET_F_MTU));
+}
+
 static void a_missing_kernel_device_is_named(void **state)
 {
 	struct nic_config cfg = { .queues = 1 };
@@ -889,6 +1000,10 @@ int main(void)
 		T(one_queue_is_reset_under_traffic),
 		cmocka_unit_test_setup_teardown(frames_for_a_gone_far_end_come_back,
 						setup_stubborn, teardown),
+		cmocka_unit_test_setup_teardown(a_frame_that_cannot_be_read_is_lost_alone,
+						setup_odd, teardown),
+		cmocka_unit_test_setup_teardown(the_far_ends_mtu_is_offered, setup_odd, teardown),
+		T(an_unknown_mtu_is_not_offered),
 		T(a_missing_kernel_device_is_named),
 	};
 

@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 #include <linux/pci_regs.h>
@@ -317,6 +318,68 @@ static void the_second_over_an_address_loses(void **state)
 	assert_int_equal(other->reads, 0);
 	/* Its own move does not disturb the first. */
 	cfg_write(other, PCI_BASE_ADDRESS_0, 0xd8000000, 4);
+	assert_true(dev->mapped[MEM32_BAR] && other->mapped[MEM32_BAR]);
+}
+
+/* What stood in its way leaves, by its own register or by the command register. */
+static void the_loser_has_the_address_when_it_is_free(void **state)
+{
+	unsigned int round;
+
+	for (round = 0; round < 2; round++) {
+		command(dev, 0);
+		command(other, 0);
+		cfg_write(dev, PCI_BASE_ADDRESS_0, 0xd0000000, 4);
+		cfg_write(other, PCI_BASE_ADDRESS_0, 0xd0000000, 4);
+		command(dev, PCI_COMMAND_MEMORY);
+		command(other, PCI_COMMAND_MEMORY);
+		assert_true(dev->mapped[MEM32_BAR] && !other->mapped[MEM32_BAR]);
+		if (round)
+			command(dev, 0);
+		else
+			cfg_write(dev, PCI_BASE_ADDRESS_0, 0xd8000000, 4);
+		assert_true(other->mapped[MEM32_BAR] && other->gpa[MEM32_BAR] == 0xd0000000);
+		other->reads = 0;
+		mem_read(0xd0000000, 4);
+		assert_int_equal(other->reads, 1);
+	}
+	/* Who comes back is the second now. */
+	command(dev, PCI_COMMAND_MEMORY);
+	cfg_write(dev, PCI_BASE_ADDRESS_0, 0xd0000000, 4);
+	assert_true(!dev->mapped[MEM32_BAR] && other->mapped[MEM32_BAR]);
+}
+
+struct mover {
+	struct device *d;
+	u32 at;
+};
+
+static void *move_to_and_fro(void *arg)
+{
+	const struct mover *m = arg;
+	unsigned int i;
+
+	for (i = 0; i < 20000; i++) {
+		cfg_write(m->d, PCI_BASE_ADDRESS_0, m->at, 4);
+		cfg_write(m->d, PCI_BASE_ADDRESS_0, 0xd0000000, 4);
+	}
+	return NULL;
+}
+
+/* Two vCPUs move two devices over the same place: neither a deadlock nor two there. */
+static void two_fight_for_an_address(void **state)
+{
+	struct mover a = { dev, 0xd4000000 }, b = { other, 0xd8000000 };
+	pthread_t thread;
+
+	command(dev, PCI_COMMAND_MEMORY);
+	command(other, PCI_COMMAND_MEMORY);
+	assert_int_equal(pthread_create(&thread, NULL, move_to_and_fro, &a), 0);
+	move_to_and_fro(&b);
+	pthread_join(thread, NULL);
+	assert_true(dev->mapped[MEM32_BAR] != other->mapped[MEM32_BAR]);
+	/* Who has it leaves it to the other. */
+	cfg_write(dev->mapped[MEM32_BAR] ? dev : other, PCI_BASE_ADDRESS_0, 0xdc000000, 4);
 	assert_true(dev->mapped[MEM32_BAR] && other->mapped[MEM32_BAR]);
 }
 
@@ -677,6 +740,8 @@ int main(void)
 		T(bars_move),
 		T(bars_stay_in_their_windows),
 		T(the_second_over_an_address_loses),
+		T(the_loser_has_the_address_when_it_is_free),
+		T(two_fight_for_an_address),
 		T(bars_of_a_device_swap_places),
 		T(intx_obeys_the_command_register),
 		T(shared_lines_are_wired_or),
@@ -690,5 +755,6 @@ int main(void)
 		T(any_guest_is_survived),
 	};
 
+	alarm(300); /* a hang is a failure */
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -146,9 +146,9 @@ static void put_checksum(u8 *at, const void *from, size_t len)
 /* --- building: tables one after another, each in 64-byte steps -------------- */
 
 struct build {
+	struct vm *vm;
 	struct aml out; /* from LAYOUT_ACPI on */
-	u64 table[4]; /* what the XSDT lists */
-	unsigned int nr;
+	u64 facs, dsdt; /* where they are: the FADT points to them */
 };
 
 static u64 table_begin(struct build *b, const char *signature, u8 revision)
@@ -304,11 +304,11 @@ static struct acpi_address port_address(u16 port, u8 bytes)
 	};
 }
 
-static void build_fadt(struct build *b, u64 facs, u64 dsdt)
+static u64 build_fadt(struct build *b)
 {
 	struct acpi_fadt fadt = {
-		.facs = (u32)facs,
-		.dsdt = (u32)dsdt,
+		.facs = (u32)b->facs,
+		.dsdt = (u32)b->dsdt,
 		.sci = GSI_SCI,
 		.pm1a_event = LAYOUT_PM_EVENT,
 		.pm1a_control = LAYOUT_PM_CONTROL,
@@ -323,21 +323,23 @@ static void build_fadt(struct build *b, u64 facs, u64 dsdt)
 		.reset = port_address(LAYOUT_RESET, 1),
 		.reset_value = PM_RESET_VALUE,
 		.minor_revision = 4,
-		.x_dsdt = dsdt,
+		.x_dsdt = b->dsdt,
 		.x_pm1a_event = port_address(LAYOUT_PM_EVENT, 4),
 		.x_pm1a_control = port_address(LAYOUT_PM_CONTROL, 2),
 	};
+	u64 table = table_begin(b, "FACP", 6);
 
-	b->table[b->nr++] = table_begin(b, "FACP", 6);
 	aml_bytes(&b->out, (u8 *)&fadt + sizeof(fadt.header),
 		  sizeof(fadt) - sizeof(fadt.header));
-	table_end(b, b->table[b->nr - 1]);
+	table_end(b, table);
+	return table;
 }
 
-static void build_madt(struct vm *vm, struct build *b)
+static u64 build_madt(struct build *b)
 {
+	const u32 cpus = b->vm->priv->cpus;
 	const struct madt_ioapic ioapic = {
-		.type = 1, .length = sizeof(ioapic), .id = (u8)vm->priv->cpus,
+		.type = 1, .length = sizeof(ioapic), .id = (u8)cpus,
 		.address = LAYOUT_IOAPIC,
 	};
 	/* The timer's wire as on a PC; the SCI's default would be active low. */
@@ -347,12 +349,12 @@ static void build_madt(struct vm *vm, struct build *b)
 		  .flags = MADT_HIGH_LEVEL },
 	};
 	const struct madt_nmi nmi = { .type = 4, .length = sizeof(nmi), .uid = 0xff, .lint = 1 };
+	u64 table = table_begin(b, "APIC", 5);
 	u32 i;
 
-	b->table[b->nr++] = table_begin(b, "APIC", 5);
 	aml_u32(&b->out, LAYOUT_LAPIC);
 	aml_u32(&b->out, MADT_PCAT_COMPAT);
-	for (i = 0; i < vm->priv->cpus; i++) {
+	for (i = 0; i < cpus; i++) {
 		const struct madt_cpu cpu = {
 			.length = sizeof(cpu), .uid = (u8)i, .apic_id = (u8)i, .flags = 1,
 		};
@@ -362,26 +364,34 @@ static void build_madt(struct vm *vm, struct build *b)
 	aml_bytes(&b->out, &ioapic, sizeof(ioapic));
 	aml_bytes(&b->out, override, sizeof(override));
 	aml_bytes(&b->out, &nmi, sizeof(nmi));
-	table_end(b, b->table[b->nr - 1]);
+	table_end(b, table);
+	return table;
 }
 
-static void build_mcfg(struct build *b)
+static u64 build_mcfg(struct build *b)
 {
 	const struct mcfg_range range = { .base = LAYOUT_ECAM };
+	u64 table = table_begin(b, "MCFG", 1);
 
-	b->table[b->nr++] = table_begin(b, "MCFG", 1);
 	aml_u64(&b->out, 0);
 	aml_bytes(&b->out, &range, sizeof(range));
-	table_end(b, b->table[b->nr - 1]);
+	table_end(b, table);
+	return table;
 }
+
+/* What the XSDT lists. */
+static u64 (*const listed[])(struct build *b) = { build_fadt, build_madt, build_mcfg };
 
 static u64 build_xsdt(struct build *b)
 {
-	u64 table = table_begin(b, "XSDT", 1);
+	u64 at[ARRAY_SIZE(listed)], table;
 	unsigned int i;
 
-	for (i = 0; i < b->nr; i++)
-		aml_u64(&b->out, b->table[i]);
+	for (i = 0; i < ARRAY_SIZE(listed); i++)
+		at[i] = listed[i](b);
+	table = table_begin(b, "XSDT", 1);
+	for (i = 0; i < ARRAY_SIZE(listed); i++)
+		aml_u64(&b->out, at[i]);
 	table_end(b, table);
 	return table;
 }
@@ -400,17 +410,14 @@ static void put_rsdp(u8 *to, u64 xsdt)
 int acpi_build(struct vm *vm, bool com2)
 {
 	struct build b = {
+		.vm = vm,
 		.out = { .buf = vm->mem.ext[0].base + LAYOUT_ACPI, .size = LAYOUT_ACPI_SIZE },
 	};
 	static const u8 zero[64]; /* the RSDP's place */
-	u64 facs, dsdt;
 
 	aml_bytes(&b.out, zero, sizeof(zero));
-	facs = build_facs(&b);
-	dsdt = build_dsdt(vm, &b, com2);
-	build_fadt(&b, facs, dsdt);
-	build_madt(vm, &b);
-	build_mcfg(&b);
+	b.facs = build_facs(&b);
+	b.dsdt = build_dsdt(vm, &b, com2);
 	put_rsdp(b.out.buf, build_xsdt(&b));
 	if (b.out.overflow)
 		return vmm_fail(ENOSPC, "the ACPI tables do not fit %u bytes", LAYOUT_ACPI_SIZE);

@@ -142,7 +142,8 @@ struct e1000 {
 	struct pci_device pci;
 	struct net_backend *be;
 	struct loop *loop;
-	struct loop_source rx_source, timer_source, kick_source;
+	struct loop_source rx_source, timer_source, kick_source, watch_source;
+	bool far_lost; /* loop thread: the far end is gone for good */
 	int timer_fd, kick_fd;
 	char name[16]; /* of this device, in messages */
 

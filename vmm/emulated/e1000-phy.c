@@ -70,13 +70,24 @@ static const struct {
 	[30] = { 0, 0xffff },
 };
 
+/*
+ * A loopback that begins or ends changes whom the receiver hears, with the link
+ * as it was: the loop thread has to look.
+ */
+static void loopback_check(struct e1000 *e, bool was)
+{
+	if (e1000_phy_loopback(&e->phy) != was)
+		e1000_kick(e);
+}
+
 /* Resets are of the registers: whether the far end is there stays. */
 void e1000_phy_reset(struct e1000 *e)
 {
-	bool was = e1000_link_up(e);
+	bool was = e1000_link_up(e), looped = e1000_phy_loopback(&e->phy);
 
 	for (int i = 0; i < 32; i++)
 		e->phy.reg[i] = phy_reg[i].reset;
+	loopback_check(e, looped);
 	e1000_link_check(e, was);
 }
 
@@ -176,7 +187,7 @@ static u16 phy_read(struct e1000_phy *phy, unsigned int reg)
 static void phy_write(struct e1000 *e, unsigned int reg, u16 value)
 {
 	struct e1000_phy *phy = &e->phy;
-	bool was = e1000_link_up(e);
+	bool was = e1000_link_up(e), looped = e1000_phy_loopback(phy);
 	u16 writable = phy_reg[reg].writable;
 
 	/* Reset and restart clear themselves: all is done at once. */
@@ -187,6 +198,7 @@ static void phy_write(struct e1000 *e, unsigned int reg, u16 value)
 	if (reg == MII_CTRL)
 		value &= (u16)~(CTRL_RESET | CTRL_RESTART);
 	phy->reg[reg] = (u16)((phy->reg[reg] & ~writable) | (value & writable));
+	loopback_check(e, looped);
 	e1000_link_check(e, was);
 }
 

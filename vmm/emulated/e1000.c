@@ -13,6 +13,7 @@
 
 #include "vmm/emulated/e1000-dev.h"
 #include "vmm/emulated/e1000.h"
+#include "vmm/complain.h"
 #include "vmm/error.h"
 #include "vmm/net/nic.h"
 #include "vmm/vm.h"
@@ -181,29 +182,45 @@ static bool rx_turn(struct e1000 *e)
 	 * Who makes room after this sees `waiting` and kicks; the kick is
 	 * handled by this thread, after the line below.
 	 */
-	if (can != e->rx.polling) {
+	if (can != e->rx.polling && !e->far_lost) {
 		e->rx.polling = can;
 		loop_modify(e->loop, &e->rx_source, can ? EPOLLIN : 0);
 	}
 	return came;
 }
 
+/* The far end is gone: no carrier from now on. */
+static void far_lost(struct e1000 *e)
+{
+	bool was;
+
+	if (e->far_lost)
+		return;
+	e->far_lost = true;
+	loop_remove(e->loop, &e->rx_source);
+	loop_remove(e->loop, &e->watch_source);
+	vmm_say("%s: the %s backend is gone, link down", e->name, e->be->ops->name);
+	pthread_mutex_lock(&e->lock);
+	was = e1000_link_up(e);
+	e->phy.carrier = false;
+	e1000_link_check(e, was);
+	pthread_mutex_unlock(&e->lock);
+}
+
 static void rx_ready(struct loop_source *source, uint32_t events)
 {
 	struct e1000 *e = source->opaque;
-	bool was;
 
-	if (!rx_turn(e) && (events & (EPOLLERR | EPOLLHUP))) {
-		/* The far end is gone: no carrier from now on. */
-		loop_remove(e->loop, source);
-		fprintf(stderr, "viola-vmm: %s: the %s backend is gone, link down\n", e->name,
-			e->be->ops->name);
-		pthread_mutex_lock(&e->lock);
-		was = e1000_link_up(e);
-		e->phy.carrier = false;
-		e1000_link_check(e, was);
-		pthread_mutex_unlock(&e->lock);
-	}
+	if (!rx_turn(e) && (events & (EPOLLERR | EPOLLHUP)) && net_backend_gone(e->be))
+		far_lost(e);
+}
+
+static void watch_ready(struct loop_source *source, uint32_t events)
+{
+	struct e1000 *e = source->opaque;
+
+	if (e->be->ops->watched(e->be))
+		far_lost(e);
 }
 
 static void tx_turn(struct e1000 *e)
@@ -307,7 +324,7 @@ int e1000_create(struct vm *vm, struct net_backend *be, const struct nic_config 
 		.revision = E1000_REVISION,
 	};
 	struct e1000 *e = calloc(1, sizeof(*e));
-	int err;
+	int err, watch_fd = net_backend_watch_fd(be);
 
 	if (!e) {
 		be->ops->destroy(be);
@@ -350,6 +367,8 @@ int e1000_create(struct vm *vm, struct net_backend *be, const struct nic_config 
 		err = add_source(e, &e->timer_source, e->timer_fd, timer_ready);
 	if (!err)
 		err = add_source(e, &e->rx_source, be->ops->fd(be, 0), rx_ready);
+	if (!err && watch_fd >= 0)
+		err = add_source(e, &e->watch_source, watch_fd, watch_ready);
 	if (!err)
 		err = pci_attach(vm, &e->pci);
 	if (err)

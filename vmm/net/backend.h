@@ -48,6 +48,19 @@ struct net_backend_ops {
 	int (*set_header)(struct net_backend *be, u32 hdr_len, u32 offloads);
 	/* How many queues carry traffic: 1 … queues. */
 	int (*set_queues)(struct net_backend *be, unsigned int nr);
+	/*
+	 * Optional, for a far end that somebody may take away: a descriptor that
+	 * is readable when that may have happened, whoever moves the frames.
+	 * watched() takes what it reports, and says whether the far end is gone
+	 * for good. One thread.
+	 */
+	int (*watch_fd)(struct net_backend *be);
+	bool (*watched)(struct net_backend *be);
+	/*
+	 * Optional: whether the far end is gone for good. After an error of
+	 * recv(), which may also be about one frame. Any thread.
+	 */
+	bool (*gone)(struct net_backend *be);
 	void (*destroy)(struct net_backend *be);
 };
 
@@ -56,9 +69,26 @@ struct net_backend {
 	unsigned int queues; /* opened */
 	u32 hdr_len; /* in force */
 	u32 offloads_possible; /* NET_OFFLOAD_* the backend can take and give */
+	const char *ifname; /* of the host's interface, or "" */
+	u32 mtu; /* of the far end, bytes without Ethernet header; 0: unknown */
+	u8 mac[6]; /* the only address that it delivers frames for, or zeros: any */
 };
 
-/* Attaches to (or creates) the tap interface @ifname with @queues queues. */
+static inline int net_backend_watch_fd(struct net_backend *be)
+{
+	return be->ops->watch_fd ? be->ops->watch_fd(be) : -1;
+}
+
+static inline bool net_backend_gone(struct net_backend *be)
+{
+	return be->ops->gone && be->ops->gone(be);
+}
+
+/*
+ * Attaches to (or creates) the tap interface @ifname with @queues queues, or to
+ * the macvtap or ipvtap interface of that name. A "%d" in the name of a new one
+ * becomes a number, see be->ifname.
+ */
 int tap_backend_open(struct net_backend **be, const char *ifname, unsigned int queues);
 /* Sends every frame back with source and destination MAC swapped. */
 int reflect_backend_open(struct net_backend **be, unsigned int queues);

@@ -11,7 +11,7 @@
 #define NIC_QUEUES_MAX 8u
 
 struct nic_config {
-	u8 mac[6]; /* unicast, never all zeros */
+	u8 mac[6]; /* unicast; zeros in the options: none was given; never for a device */
 	unsigned int queues; /* pairs of receive and transmit queues, 1 … NIC_QUEUES_MAX */
 	unsigned int index; /* 0, 1, … in the order of the options */
 };

@@ -169,6 +169,7 @@ int reflect_backend_open(struct net_backend **be, unsigned int queues)
 	if (!reflect)
 		return vmm_fail(ENOMEM, "reflect: out of memory");
 	reflect->be.ops = &reflect_ops;
+	reflect->be.ifname = "";
 	for (; reflect->be.queues < queues; reflect->be.queues++) {
 		struct reflect_queue *q = &reflect->queue[reflect->be.queues];
 

@@ -6,7 +6,7 @@
  * A BAR answers where its register says only while the command register
  * enables its space and all of it lies in the window of its kind: the guest
  * cannot put a BAR over RAM, ECAM or an interrupt controller. A BAR over
- * another one answers nowhere.
+ * another one answers nowhere until the other one leaves.
  */
 #include <errno.h>
 #include <linux/pci_regs.h>
@@ -199,17 +199,37 @@ static bool bar_wanted(struct pci_device *dev, unsigned int i, u64 *address)
 	return in_window(&dev->vm->pci, bar->kind, *address, bar->size);
 }
 
-void pci_bars_update(struct pci_device *dev)
+bool pci_bars_update(struct pci_device *dev)
 {
+	bool left = false;
 	unsigned int i;
 	u64 address;
 
 	/* All that leave first: another BAR may take the place of one of them. */
 	for (i = 0; i < PCI_BARS; i++)
 		if (dev->bar[i].mapped &&
-		    (!bar_wanted(dev, i, &address) || dev->bar[i].base != address))
+		    (!bar_wanted(dev, i, &address) || dev->bar[i].base != address)) {
 			bar_unmap(dev, i);
+			left = true;
+		}
 	for (i = 0; i < PCI_BARS; i++)
 		if (!dev->bar[i].mapped && bar_wanted(dev, i, &address))
 			bar_map(dev, i, address);
+	return left;
+}
+
+void pci_bars_retry(struct vm *vm)
+{
+	unsigned int slot;
+
+	/* One config_lock at a time: others do the same in any order. */
+	for (slot = 0; slot < PCI_SLOTS; slot++) {
+		struct pci_device *dev = vm->pci.slot[slot];
+
+		if (!dev)
+			continue;
+		pthread_mutex_lock(&dev->config_lock);
+		pci_bars_update(dev);
+		pthread_mutex_unlock(&dev->config_lock);
+	}
 }

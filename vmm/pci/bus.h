@@ -33,8 +33,13 @@ u16 pci_command(const struct pci_device *dev);
 
 /* Gives every BAR an address in its window, as firmware would; not mapped. */
 int pci_bars_place(struct pci_device *dev);
-/* Maps and unmaps what the registers say now. */
-void pci_bars_update(struct pci_device *dev);
+/* Maps and unmaps what the registers say now. True if one was unmapped. */
+bool pci_bars_update(struct pci_device *dev);
+/*
+ * Without a lock: maps what another BAR was in the way of. To be called once
+ * pci_bars_update() returned true.
+ */
+void pci_bars_retry(struct vm *vm);
 
 /* intx.c, with config_lock: the line follows level, command and MSI-X. */
 void pci_intx_update(struct pci_device *dev);

@@ -82,6 +82,7 @@ static bool overlap(unsigned int off, unsigned int len, unsigned int at, unsigne
 
 void pci_config_write(struct pci_device *dev, unsigned int off, u32 value, unsigned int len)
 {
+	bool left = false;
 	unsigned int i;
 
 	__atomic_fetch_add(&dev->config_accesses, 1, __ATOMIC_RELAXED);
@@ -94,15 +95,17 @@ void pci_config_write(struct pci_device *dev, unsigned int off, u32 value, unsig
 			   (u8)((dev->config[off + i] & ~mask) | (byte & mask)));
 	}
 	if (overlap(off, len, PCI_COMMAND, 2)) {
-		pci_bars_update(dev);
+		left = pci_bars_update(dev);
 		pci_intx_update(dev);
 	} else if (overlap(off, len, PCI_BASE_ADDRESS_0, 4 * PCI_BARS)) {
-		pci_bars_update(dev);
+		left = pci_bars_update(dev);
 	}
 	pci_msix_config_written(dev, off, len);
 	if (dev->ops->config_written)
 		dev->ops->config_written(dev, off, len);
 	pthread_mutex_unlock(&dev->config_lock);
+	if (left)
+		pci_bars_retry(dev->vm);
 	if (dev->ops->config_window)
 		dev->ops->config_window(dev, off, len, true);
 }

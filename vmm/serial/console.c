@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The main thread's work while the machine runs: input, delayed output,
- * signals.
+ * The main thread's work while the machine runs: input and signals. It must
+ * answer a signal whatever else goes on, so it never waits for a reader: output
+ * has threads of its own (output.h).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -11,7 +12,6 @@
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
 #include <termios.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "vmm/error.h"
@@ -19,15 +19,17 @@
 #include "vmm/serial/uart.h"
 #include "vmm/vm-private.h"
 
-/* How long output may lie in a buffer that is not full. */
-#define FLUSH_MS 5
 /*
  * How long KVM may keep a byte. Drivers read a register after what they write,
  * which brings the bytes out; this is for a guest that does not.
  */
 #define DRAIN_MS 1000
-/* How long a slow reader may hold up the end of the program. */
+/*
+ * How long the end of the program waits for a reader that takes nothing, and for
+ * one that takes something now and then.
+ */
 #define FINISH_MS 1000
+#define FINISH_MAX_MS 10000
 
 #define ESCAPE 0x01 /* Ctrl-a */
 
@@ -36,7 +38,7 @@ struct console {
 	struct uart com1, com2;
 	bool has_com2;
 	int com2_fd;
-	int wake_fd; /* output waits, or COM1 has room for input again */
+	int wake_fd; /* COM1 has room for input again */
 	int signal_fd;
 	bool input; /* standard input is open */
 	bool raw; /* the terminal has been changed */
@@ -44,15 +46,19 @@ struct console {
 	struct termios terminal; /* as it was */
 };
 
+/* A signal that is ignored at the start (nohup, a shell's background) stays so. */
 static int signals_create(void)
 {
+	static const int ends[] = { SIGTERM, SIGINT, SIGHUP };
+	struct sigaction was;
+	unsigned int i;
 	sigset_t set;
 	int fd;
 
 	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGHUP);
+	for (i = 0; i < ARRAY_SIZE(ends); i++)
+		if (sigaction(ends[i], NULL, &was) || was.sa_handler != SIG_IGN)
+			sigaddset(&set, ends[i]);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	signal(SIGPIPE, SIG_IGN);
 	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
@@ -62,7 +68,6 @@ static int signals_create(void)
 int console_create(struct console **to, struct vm *vm, int com2_fd)
 {
 	struct console *con = calloc(1, sizeof(*con));
-	const int stop_fd = vm->priv->stop_fd;
 	int err;
 
 	if (!con) {
@@ -79,12 +84,12 @@ int console_create(struct console **to, struct vm *vm, int com2_fd)
 					 con->signal_fd;
 		goto fail;
 	}
-	err = uart_create(&con->com1, vm, "COM1", LAYOUT_COM1, GSI_COM1, STDOUT_FILENO,
-			  con->wake_fd, stop_fd);
+	err = uart_create(&con->com1, vm, "com1", LAYOUT_COM1, GSI_COM1, STDOUT_FILENO,
+			  con->wake_fd);
 	if (!err && com2_fd >= 0) {
 		con->has_com2 = true;
-		err = uart_create(&con->com2, vm, "COM2", LAYOUT_COM2, GSI_COM2, com2_fd,
-				  con->wake_fd, stop_fd);
+		err = uart_create(&con->com2, vm, "com2", LAYOUT_COM2, GSI_COM2, com2_fd,
+				  con->wake_fd);
 	}
 	if (err)
 		goto fail;
@@ -101,6 +106,8 @@ void console_destroy(struct console *con)
 {
 	if (!con)
 		return;
+	output_finish(&con->com1.out, 0, 0);
+	output_finish(&con->com2.out, 0, 0);
 	if (con->wake_fd >= 0)
 		close(con->wake_fd);
 	if (con->signal_fd >= 0)
@@ -118,7 +125,8 @@ static void terminal_raw(struct console *con)
 		return;
 	raw = con->terminal;
 	cfmakeraw(&raw);
-	con->raw = !tcsetattr(STDIN_FILENO, TCSADRAIN, &raw);
+	/* Not TCSADRAIN, which waits for whoever reads what is before us. */
+	con->raw = !tcsetattr(STDIN_FILENO, TCSANOW, &raw);
 }
 
 /* Takes Ctrl-a sequences out of @byte's stream. False: it was the end. */
@@ -158,13 +166,6 @@ static void input_ready(struct console *con, u32 room)
 	uart_receive(&con->com1, out, len);
 }
 
-static bool flush(struct console *con)
-{
-	bool left = output_flush(&con->com1.out);
-
-	return (con->has_com2 && output_flush(&con->com2.out)) || left;
-}
-
 void console_run(struct console *con)
 {
 	enum { STOP, SIGNAL, WAKE, INPUT, NR };
@@ -174,7 +175,6 @@ void console_run(struct console *con)
 		[WAKE] = { .fd = con->wake_fd, .events = POLLIN },
 		[INPUT] = { .events = POLLIN },
 	};
-	bool output = false; /* there is some, to be written a moment later */
 	eventfd_t count;
 	u32 room;
 
@@ -182,9 +182,7 @@ void console_run(struct console *con)
 	for (;;) {
 		room = con->input ? uart_room(&con->com1) : 0;
 		p[INPUT].fd = room ? STDIN_FILENO : -1;
-		/* While output waits, more of it would only wake us for nothing. */
-		p[WAKE].fd = output ? -1 : con->wake_fd;
-		if (poll(p, NR, output ? FLUSH_MS : DRAIN_MS) < 0)
+		if (poll(p, NR, DRAIN_MS) < 0)
 			continue;
 		coalesced_drain(con->vm);
 		if (p[STOP].revents)
@@ -193,30 +191,25 @@ void console_run(struct console *con)
 			vm_stop(con->vm, VM_POWEROFF);
 		if (p[INPUT].fd >= 0 && p[INPUT].revents)
 			input_ready(con, room);
-		if (p[WAKE].fd >= 0 && p[WAKE].revents) {
-			output = true;
-		} else if (output && !p[INPUT].revents) {
+		if (p[WAKE].revents)
 			eventfd_read(con->wake_fd, &count);
-			output = flush(con);
-		}
 	}
 }
 
 void console_finish(struct console *con)
 {
-	const struct timespec step = { .tv_nsec = 1000000 };
-	int i;
-
 	coalesced_drain(con->vm);
-	for (i = 0; flush(con) && i < FINISH_MS; i++)
-		nanosleep(&step, NULL);
+	output_finish(&con->com1.out, FINISH_MS, FINISH_MAX_MS);
+	output_finish(&con->com2.out, FINISH_MS, FINISH_MAX_MS);
 	if (con->raw)
-		tcsetattr(STDIN_FILENO, TCSADRAIN, &con->terminal);
+		tcsetattr(STDIN_FILENO, TCSANOW, &con->terminal);
 	con->raw = false;
 }
 
 void console_stats(struct console *con, FILE *out)
 {
-	fprintf(out, "{\"com1_accesses\": %llu, \"com2_accesses\": %llu}",
-		(unsigned long long)con->com1.accesses, (unsigned long long)con->com2.accesses);
+	fprintf(out, "{\"com1_accesses\": %llu, \"com1_lost\": %llu, ",
+		(unsigned long long)con->com1.accesses, (unsigned long long)con->com1.out.lost);
+	fprintf(out, "\"com2_accesses\": %llu, \"com2_lost\": %llu}",
+		(unsigned long long)con->com2.accesses, (unsigned long long)con->com2.out.lost);
 }

@@ -10,6 +10,14 @@
 #define MCR_WRITABLE 0x1f
 #define IIR_FIFO 0xc0
 #define IIR_TIMEOUT 0x0c
+/*
+ * A poll of LSR that finds the transmitter full takes POLL_MS, unless the reader
+ * takes something. After POLLS of them in a row the reader counts as stopped, and
+ * from then on POLLS_STOPPED that take no time are enough.
+ */
+#define POLL_MS 1
+#define POLLS 1000
+#define POLLS_STOPPED 16
 /* Other side: carrier, ready, clear to send. */
 #define MSR_CONNECTED (UART_MSR_DCD | UART_MSR_DSR | UART_MSR_CTS)
 
@@ -36,12 +44,22 @@ static void update_line(struct uart *u)
 
 	if (u->starved && !u->rx_len) {
 		u->starved = false;
-		eventfd_write(u->out.wake_fd, 1);
+		eventfd_write(u->wake_fd, 1);
 	}
 	if (level == u->line)
 		return;
 	u->line = level;
 	vm_irq_line(u->vm, u->gsi, level);
+}
+
+/* Whether the driver may write a FIFO full without asking again. */
+static bool transmitter_empty(struct uart *u)
+{
+	if (!output_room(&u->out, UART_FIFO))
+		return false;
+	u->polls = 0;
+	u->stopped = false;
+	return true;
 }
 
 static u8 modem_status(const struct uart *u)
@@ -91,6 +109,7 @@ static u8 read_iir(struct uart *u)
 {
 	u8 iir = pending(u);
 
+	u->polls = 0; /* it handles an interrupt, it does not poll */
 	/* Reading it is what ends the transmitter's interrupt. */
 	if (iir == UART_IIR_THRI)
 		u->thr_empty = false;
@@ -109,8 +128,15 @@ static u8 read_mcr(struct uart *u)
 
 static u8 read_lsr(struct uart *u)
 {
-	u8 lsr = UART_LSR_THRE | UART_LSR_TEMT;
+	u8 lsr = 0;
 
+	if (transmitter_empty(u)) {
+		lsr |= UART_LSR_THRE | UART_LSR_TEMT;
+	} else if (++u->polls > (u->stopped ? POLLS_STOPPED : POLLS)) {
+		u->polls = 0;
+		u->stopped = true;
+		lsr |= UART_LSR_THRE | UART_LSR_TEMT;
+	}
 	if (u->rx_len)
 		lsr |= UART_LSR_DR;
 	if (u->overrun)
@@ -142,7 +168,7 @@ static void write_thr(struct uart *u, u8 v)
 		receive(u, v);
 	else
 		output_put(&u->out, v);
-	u->thr_empty = true;
+	u->thr_empty = transmitter_empty(u);
 }
 
 static void write_ier(struct uart *u, u8 v)
@@ -153,7 +179,7 @@ static void write_ier(struct uart *u, u8 v)
 	}
 	/* Enabling the interrupt of an empty transmitter raises it. */
 	if (v & ~u->ier & UART_IER_THRI)
-		u->thr_empty = true;
+		u->thr_empty = transmitter_empty(u);
 	u->ier = v & IER_WRITABLE;
 }
 
@@ -211,13 +237,18 @@ static u64 uart_read(void *opaque, u64 off, unsigned int len)
 	struct uart *u = opaque;
 	u64 value = 0;
 	unsigned int i;
+	bool wait;
 
 	pthread_mutex_lock(&u->lock);
 	u->accesses++;
 	for (i = 0; i < len; i++)
 		value |= (u64)registers[off + i].read(u) << 8 * i;
 	update_line(u);
+	wait = u->polls && !u->stopped;
 	pthread_mutex_unlock(&u->lock);
+	/* The driver asks in vain, and will ask again. */
+	if (wait)
+		output_wait(&u->out, POLL_MS);
 	return value;
 }
 
@@ -237,21 +268,35 @@ static void uart_write(void *opaque, u64 off, u64 value, unsigned int len)
 
 static const struct bus_ops uart_ops = { .read = uart_read, .write = uart_write };
 
+/* The output's thread: the reader has taken enough. */
+static void transmitted(void *opaque)
+{
+	struct uart *u = opaque;
+
+	pthread_mutex_lock(&u->lock);
+	u->thr_empty = transmitter_empty(u);
+	update_line(u);
+	pthread_mutex_unlock(&u->lock);
+}
+
 int uart_create(struct uart *u, struct vm *vm, const char *name, u16 port, u32 gsi, int fd,
-		int wake_fd, int stop_fd)
+		int wake_fd)
 {
 	const struct bus_region region = {
 		.name = name, .base = port, .size = UART_PORTS, .ops = &uart_ops, .opaque = u,
 	};
 
+	int err;
+
 	u->vm = vm;
 	u->gsi = gsi;
+	u->wake_fd = wake_fd;
 	u->trigger = 1;
 	u->thr_empty = true;
 	u->dll = 12; /* 9600 baud */
 	pthread_mutex_init(&u->lock, NULL);
-	output_init(&u->out, fd, wake_fd, stop_fd);
-	return bus_add(&vm->pio, &region);
+	err = output_start(&u->out, name, fd, transmitted, u);
+	return err ? err : bus_add(&vm->pio, &region);
 }
 
 u32 uart_room(struct uart *u)

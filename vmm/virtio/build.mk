@@ -16,7 +16,7 @@ test-virtio-net-libs := -pthread
 
 unit-tests += test-tap
 test-tap-src := tests/unit/test-tap.c tests/unit/virtio-rig.c \
-	$(virtio-test-host) vmm/loop.c vmm/thread.c vmm/net/tap.c \
+	$(virtio-test-host) vmm/loop.c vmm/thread.c vmm/net/tap.c vmm/net/link.c \
 	$(addprefix vmm/virtio/,complain.c net_rings.c queue.c vhost.c virtio_net.c virtio_pci.c)
 test-tap-libs := -pthread
 

@@ -38,6 +38,8 @@ struct net_plane_ops {
 	void (*calls_changed)(struct net_plane *plane); /* optional */
 	/* Pairs 0 … nr - 1 carry traffic. */
 	void (*set_pairs)(struct net_plane *plane, unsigned int nr);
+	/* Optional: the far end is gone for good, nothing more comes or goes. */
+	void (*far_lost)(struct net_plane *plane);
 	/* Counters as JSON members; any thread. */
 	void (*stats)(struct net_plane *plane, FILE *out);
 	void (*destroy)(struct net_plane *plane);
@@ -53,11 +55,13 @@ struct virtio_net {
 	struct net_backend *be;
 	struct net_plane *plane;
 	unsigned int pairs; /* constant */
+	u16 mtu; /* offered; 0: none; constant */
 	char name[16];
 	u8 mac[6]; /* given at creation */
 
 	struct loop *loop; /* control queue, and what the plane wants watched */
 	struct loop_source control_kick;
+	struct loop_source far_watch; /* whether the far end is still there */
 
 	pthread_mutex_t lock; /* guards what follows */
 	u64 features; /* negotiated; changes only while no queue is active */

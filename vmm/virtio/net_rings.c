@@ -383,7 +383,7 @@ static void rx_frame(struct net_pair *pair, size_t len)
 	}
 }
 
-/* Takes one frame. Bytes, -EAGAIN, or another -errno: the far end is gone. */
+/* Takes one frame. Bytes, -EAGAIN, or another -errno: that frame is lost. */
 static ssize_t rx_take(struct net_pair *pair)
 {
 	struct net_backend *be = pair->net->be;
@@ -401,7 +401,7 @@ static bool rx_run(struct net_pair *pair)
 	struct ring_side *rx = &pair->rx;
 	struct viola_ring *ring = &rx->queue.ring;
 	unsigned int done;
-	bool alive = true;
+	bool alive = true, asked = false;
 	int ret = 0;
 
 	for (done = 0; done < BUDGET; done++) {
@@ -423,9 +423,16 @@ static bool rx_run(struct net_pair *pair)
 			break;
 		}
 		len = rx_take(pair);
-		if (len < 0) {
-			alive = len == -EAGAIN || len == -EINTR;
+		if (len == -EAGAIN || len == -EINTR)
 			break;
+		if (len < 0) {
+			/* About this frame only, or about all: asking costs, so once. */
+			alive = asked || !net_backend_gone(pair->net->be);
+			if (!alive)
+				break;
+			asked = true;
+			rx->stats.drops++;
+			continue;
 		}
 		rx_frame(pair, (size_t)len);
 		if (rx->pending >= BATCH)
@@ -625,6 +632,22 @@ static void rings_set_pairs(struct net_plane *plane, unsigned int nr)
 	}
 }
 
+static void rings_far_lost(struct net_plane *plane)
+{
+	struct net_rings *rings = from_plane(plane);
+	unsigned int i;
+
+	for (i = 0; i < rings->nr; i++) {
+		struct net_pair *pair = rings->pair[i];
+
+		pthread_mutex_lock(&pair->lock);
+		pair->far_dead = true;
+		pthread_mutex_unlock(&pair->lock);
+		/* It stops watching, and takes back what waited to be sent. */
+		eventfd_write(pair->nudge.fd, 1);
+	}
+}
+
 static void side_stats(const struct ring_stats *stats, FILE *out)
 {
 	static const struct {
@@ -698,6 +721,7 @@ static const struct net_plane_ops rings_ops = {
 	.activate = rings_activate,
 	.deactivate = rings_deactivate,
 	.set_pairs = rings_set_pairs,
+	.far_lost = rings_far_lost,
 	.stats = rings_stats,
 	.destroy = rings_destroy,
 };

@@ -92,20 +92,25 @@ static int set_call(struct net_vhost *vhost, unsigned int index)
 			fd >= 0 ? fd : vhost->queue[index].relay.fd);
 }
 
+/*
+ * This and the next with the lock, under which a queue stops and takes its
+ * reports along: what is read here is of the ring that runs now, not of one that
+ * a reset has ended.
+ */
 static void relay_call(struct loop_source *source, uint32_t events)
 {
 	struct vhost_queue *q = source->opaque;
+	struct net_vhost *vhost = q->vhost;
 	eventfd_t count;
 
-	eventfd_read(source->fd, &count);
-	__atomic_add_fetch(&q->relayed, 1, __ATOMIC_RELAXED);
-	virtio_call(&q->vhost->net->dev, q->index);
+	pthread_mutex_lock(&vhost->lock);
+	if (!eventfd_read(source->fd, &count) && q->active) {
+		__atomic_add_fetch(&q->relayed, 1, __ATOMIC_RELAXED);
+		virtio_call(&vhost->net->dev, q->index);
+	}
+	pthread_mutex_unlock(&vhost->lock);
 }
 
-/*
- * With the lock, under which a queue stops and takes its report along: what is
- * read here is of the ring that runs now, not of one that a reset has ended.
- */
 static void ring_failed(struct loop_source *source, uint32_t events)
 {
 	struct vhost_queue *q = source->opaque;
@@ -239,7 +244,8 @@ static void vhost_deactivate(struct net_plane *plane, unsigned int index)
 	pthread_mutex_lock(&vhost->lock);
 	vhost->queue[index].active = false;
 	ring_stop(vhost, index);
-	/* A report that nobody has read: see ring_failed(). */
+	/* Reports that nobody has read: see relay_call(). */
+	eventfd_read(vhost->queue[index].relay.fd, &count);
 	eventfd_read(vhost->queue[index].error.fd, &count);
 	pthread_mutex_unlock(&vhost->lock);
 }

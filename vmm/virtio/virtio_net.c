@@ -12,6 +12,7 @@
 #include <linux/virtio_ids.h>
 #include <linux/virtio_net.h>
 
+#include "vmm/complain.h"
 #include "vmm/error.h"
 #include "vmm/virtio/net_device.h"
 #include "vmm/virtio/virtio_pci.h"
@@ -74,6 +75,7 @@ struct net_config {
 	u8 mac[ETH_ALEN];
 	__le16 status;
 	__le16 max_virtqueue_pairs;
+	__le16 mtu;
 };
 
 static struct virtio_net *from_dev(struct virtio_device *dev)
@@ -94,6 +96,8 @@ static u64 features_possible(const struct virtio_net *net)
 		features |= BIT(VIRTIO_NET_F_CTRL_GUEST_OFFLOADS);
 	if (net->pairs > 1)
 		features |= BIT(VIRTIO_NET_F_MQ);
+	if (net->mtu)
+		features |= BIT(VIRTIO_NET_F_MTU);
 	return features;
 }
 
@@ -335,6 +339,7 @@ static void net_config_read(struct virtio_device *dev, u32 off, void *to, u32 le
 	struct virtio_net *net = from_dev(dev);
 	struct net_config config = {
 		.max_virtqueue_pairs = cpu_to_le16(net->pairs),
+		.mtu = cpu_to_le16(net->mtu),
 	};
 
 	pthread_mutex_lock(&net->lock);
@@ -435,7 +440,9 @@ static void net_destroy(struct virtio_device *dev)
 {
 	struct virtio_net *net = from_dev(dev);
 
-	/* The plane may have sources on the loop: it goes first. */
+	/* What watches the far end tells the plane, and the plane is on the loop. */
+	if (net->loop)
+		loop_remove(net->loop, &net->far_watch);
 	if (net->plane)
 		net->plane->ops->destroy(net->plane);
 	if (net->loop)
@@ -466,11 +473,39 @@ void virtio_net_link_lost(struct virtio_net *net)
 	was = net->link_up;
 	net->link_up = false;
 	pthread_mutex_unlock(&net->lock);
-	if (was) {
-		fprintf(stderr, "viola-vmm: %s: the %s backend is gone, link down\n", net->name,
-			net->be->ops->name);
-		virtio_config_changed(&net->dev);
-	}
+	if (!was)
+		return;
+	vmm_say("%s: the %s backend is gone, link down", net->name, net->be->ops->name);
+	if (net->plane->ops->far_lost)
+		net->plane->ops->far_lost(net->plane);
+	virtio_config_changed(&net->dev);
+}
+
+static void far_changed(struct loop_source *source, uint32_t events)
+{
+	struct virtio_net *net = source->opaque;
+
+	if (!net->be->ops->watched(net->be))
+		return;
+	loop_remove(net->loop, source);
+	virtio_net_link_lost(net);
+}
+
+static int far_watch_start(struct virtio_net *net)
+{
+	net->far_watch.fd = net_backend_watch_fd(net->be);
+	net->far_watch.ready = far_changed;
+	net->far_watch.opaque = net;
+	return net->far_watch.fd < 0 ? 0 : loop_add(net->loop, &net->far_watch, EPOLLIN);
+}
+
+/*
+ * What is offered as the MTU, or 0. The device must not offer less than 68 bytes
+ * nor change its mind (5.1.4.1), so it is the far end's of now.
+ */
+static u16 mtu_of(const struct net_backend *be)
+{
+	return be->mtu >= 68 && be->mtu <= 65535 ? (u16)be->mtu : 0;
 }
 
 int virtio_net_create(struct vm *vm, struct net_backend *be, const struct nic_config *cfg,
@@ -489,6 +524,7 @@ int virtio_net_create(struct vm *vm, struct net_backend *be, const struct nic_co
 	net->pairs = min(cfg->queues, be->queues);
 	net->pairs_now = net->pairs; /* as the far end was opened */
 	net->link_up = true;
+	net->mtu = mtu_of(be);
 	memcpy(net->mac, cfg->mac, ETH_ALEN);
 	memcpy(net->mac_now, cfg->mac, ETH_ALEN);
 	net->dev.ops = &net_ops;
@@ -512,5 +548,7 @@ int virtio_net_create(struct vm *vm, struct net_backend *be, const struct nic_co
 		return err;
 	}
 	net->dev.features = features_possible(net) & net->plane->features;
-	return virtio_pci_create(vm, &net->dev, PCI_CLASS_ETHERNET);
+	err = virtio_pci_create(vm, &net->dev, PCI_CLASS_ETHERNET);
+	/* From here on the device is the bus's, and telling the driver works. */
+	return err ? err : far_watch_start(net);
 }

@@ -129,11 +129,17 @@ static u8 status_get(const struct virtio_pci *vp)
  * Interrupts
  */
 
+/*
+ * 2.1.2: no interrupt before DRIVER_OK. Looked at under the lock under which a
+ * reset takes the bits: who comes late finds a device that was reset.
+ */
 static void isr_raise(struct virtio_pci *vp, u8 bits)
 {
 	pthread_mutex_lock(&vp->isr_lock);
-	vp->isr |= bits;
-	pci_intx(&vp->pci, true);
+	if (status_get(vp) & VIRTIO_CONFIG_S_DRIVER_OK) {
+		vp->isr |= bits;
+		pci_intx(&vp->pci, true);
+	}
 	pthread_mutex_unlock(&vp->isr_lock);
 }
 
@@ -309,10 +315,10 @@ static void device_reset(struct virtio_pci *vp)
 	vp->bad_features = false;
 	vp->queue_select = 0;
 	__atomic_store_n(&vp->config_vector, VIRTIO_MSI_NO_VECTOR, __ATOMIC_RELAXED);
-	/* Nothing of the device runs: nobody can raise these again. */
-	isr_take(vp);
 	__atomic_store_n(&vp->broken, false, __ATOMIC_RELEASE);
 	__atomic_store_n(&vp->status, 0, __ATOMIC_RELEASE);
+	/* After the status: see isr_raise(). */
+	isr_take(vp);
 }
 
 static bool features_accept(struct virtio_pci *vp)
