@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0
-#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -12,6 +11,7 @@
 #include <unistd.h>
 
 #include "tools/measure/counters.h"
+#include "tools/measure/threads.h"
 
 static const char *const tracepoint[COUNTERS] = {
 	[COUNTER_EXITS] = "kvm/kvm_exit",
@@ -131,40 +131,14 @@ static void event_read(struct counters *c, enum counter_id id,
 		s->value[id] = v;
 }
 
-/* Kernel threads that work for the VMM carry its pid in their name. */
-static uint64_t workers_ns(pid_t pid)
+static void worker_add(pid_t tid, void *ctx)
 {
-	char name[2][32], file[64], comm[32];
-	uint64_t sum = 0, ns;
-	struct dirent *e;
-	FILE *in;
-	DIR *d;
+	uint64_t *sum = ctx, ns;
+	char file[64];
 
-	snprintf(name[0], sizeof(name[0]), "vhost-%d", pid);
-	snprintf(name[1], sizeof(name[1]), "viola-%d-", pid);
-	d = opendir("/proc");
-	if (!d)
-		return 0;
-	while ((e = readdir(d))) {
-		if (!isdigit((unsigned char)e->d_name[0]) || atoi(e->d_name) == pid)
-			continue;
-		snprintf(file, sizeof(file), "/proc/%.20s/comm", e->d_name);
-		in = fopen(file, "re");
-		if (!in)
-			continue;
-		if (!fgets(comm, sizeof(comm), in))
-			comm[0] = 0;
-		fclose(in);
-		comm[strcspn(comm, "\n")] = 0;
-		if (strcmp(comm, name[0]) &&
-		    strncmp(comm, name[1], strlen(name[1])))
-			continue;
-		snprintf(file, sizeof(file), "/proc/%.20s/schedstat", e->d_name);
-		if (read_number(file, &ns))
-			sum += ns;
-	}
-	closedir(d);
-	return sum;
+	snprintf(file, sizeof(file), "/proc/%d/schedstat", tid);
+	if (read_number(file, &ns))
+		*sum += ns;
 }
 
 static bool process_ns(pid_t pid, uint64_t *ns)
@@ -212,7 +186,7 @@ void counters_read(struct counters *c, struct counters_snap *s)
 	event_read(c, COUNTER_USER_EXITS, s);
 	event_read(c, COUNTER_SYSCALLS, s);
 	s->valid[COUNTER_CPU_NS] = process_ns(c->pid, &s->value[COUNTER_CPU_NS]);
-	s->value[COUNTER_CPU_NS] += workers_ns(c->pid);
+	threads_of_kernel(c->pid, worker_add, &s->value[COUNTER_CPU_NS]);
 	s->valid[COUNTER_GUEST_NS] =
 		guest_time_read(c->guest_time, &s->value[COUNTER_GUEST_NS]) ||
 		sampled_guest_ns(c->pid, &s->value[COUNTER_GUEST_NS]);

@@ -16,6 +16,7 @@
 #include "tools/measure/guest.h"
 #include "tools/measure/result.h"
 #include "tools/measure/tap.h"
+#include "tools/measure/threads.h"
 
 #define STEP_MS		50
 #define STOP_LIMIT_S	30	/* from the agent's goodbye to the VMM's exit */
@@ -374,6 +375,8 @@ int guest_round(struct guest *g, unsigned int number, json_t *out, struct failur
 	g->first_phase = g->last_phase;
 	memset(g->phase, 0, sizeof(g->phase));
 	counters_target(&g->counters);
+	if (g->x->fifo && threads_fifo(g->vmm, f))
+		return -EPERM;
 	farend_release(g->fe);
 	err = round_serve(g, number, &early);
 	/* What the agent has to say of a round that failed comes first. */

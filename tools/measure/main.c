@@ -22,6 +22,8 @@ static const char usage[] =
 "  --limit SECONDS    for a guest's start, and for each of its rounds (240)\n"
 "  --slow PATH=NS     lose NS nanoseconds on each frame of that path: a known\n"
 "                     slow-down, to test the instrument\n"
+"  --sched HOW        of the paths' threads: fifo (each runs until it has nothing\n"
+"                     to do) or fair (fifo in virtual time, else fair)\n"
 "  --list             the paths: name and rung, one a line\n"
 "  --help, --version\n"
 "\n"
@@ -86,7 +88,7 @@ static bool parse_slow(struct measure_options *o, const char *arg)
 
 enum option_id {
 	O_OUT = 256, O_GUEST_KERNEL, O_PATHS, O_ROUNDS, O_RTT_COUNT, O_WARMUP,
-	O_RATE_MS, O_LIMIT, O_SLOW, O_LIST, O_HELP, O_VERSION,
+	O_RATE_MS, O_LIMIT, O_SLOW, O_SCHED, O_LIST, O_HELP, O_VERSION,
 };
 
 static const struct option options[] = {
@@ -99,11 +101,23 @@ static const struct option options[] = {
 	{ "rate-ms", required_argument, NULL, O_RATE_MS },
 	{ "limit", required_argument, NULL, O_LIMIT },
 	{ "slow", required_argument, NULL, O_SLOW },
+	{ "sched", required_argument, NULL, O_SCHED },
 	{ "list", no_argument, NULL, O_LIST },
 	{ "help", no_argument, NULL, O_HELP },
 	{ "version", no_argument, NULL, O_VERSION },
 	{ NULL },
 };
+
+static bool parse_sched(struct measure_options *o, const char *arg)
+{
+	if (!strcmp(arg, "fifo"))
+		o->sched = SCHED_AS_FIFO;
+	else if (!strcmp(arg, "fair"))
+		o->sched = SCHED_AS_FAIR;
+	else
+		fprintf(stderr, "viola-measure: --sched %s: fifo and fair are known\n", arg);
+	return o->sched != SCHED_BY_MODE;
+}
 
 static bool number_option(struct measure_options *o, int opt, const char *arg)
 {
@@ -134,6 +148,8 @@ static bool option_take(struct measure_options *o, int opt, char *arg, const cha
 		return true;
 	case O_PATHS:
 		return parse_paths(o, arg);
+	case O_SCHED:
+		return parse_sched(o, arg);
 	case O_SLOW:
 		if (*slows == MEASURE_PATHS_MAX)
 			return false;

@@ -58,13 +58,24 @@ static int host_write(const struct measure_context *x, const char *sampled)
 
 	uname(&uts);
 	path_join(file, x->log, "host.json");
-	host = json_pack("{s:s,s:s,s:i,s:s,s:s?}", "kernel", uts.release, "mode", x->mode,
+	host = json_pack("{s:s,s:s,s:i,s:s,s:s,s:s?}", "kernel", uts.release, "mode", x->mode,
 			 "cpus", (int)sysconf(_SC_NPROCESSORS_ONLN),
+			 "sched", x->fifo ? "fifo" : "fair",
 			 "guest_time", *sampled ? "sampled" : "exact",
 			 "guest_time_reason", *sampled ? sampled : NULL);
 	err = json_dump_file(host, file, JSON_INDENT(2));
 	json_decref(host);
 	return err ? -EIO : 0;
+}
+
+static void setting_write(const char *file, const char *value)
+{
+	FILE *out = fopen(file, "we");
+
+	if (!out)
+		return;
+	fputs(value, out);
+	fclose(out);
 }
 
 /*
@@ -74,12 +85,13 @@ static int host_write(const struct measure_context *x, const char *sampled)
  */
 static void halt_polling_off(void)
 {
-	FILE *out = fopen("/sys/module/kvm/parameters/halt_poll_ns", "we");
+	setting_write("/sys/module/kvm/parameters/halt_poll_ns", "0");
+}
 
-	if (!out)
-		return;
-	fputs("0", out);
-	fclose(out);
+/* The kernel would take the CPU from such threads for 50 ms in each second. */
+static void fifo_unlimited(void)
+{
+	setting_write("/proc/sys/kernel/sched_rt_runtime_us", "-1");
 }
 
 /* Whole or not at all: it is read even after a crash. */
@@ -218,6 +230,7 @@ int rounds_run(const struct measure_options *o)
 {
 	struct schedule *s = calloc(1, sizeof(*s));
 	struct failure f = { "" }, sampled = { "" };
+	bool virtual_time;
 	unsigned int i;
 	int err;
 
@@ -230,8 +243,12 @@ int rounds_run(const struct measure_options *o)
 		free(s);
 		return MEASURE_USAGE;
 	}
-	if (!strcmp(s->x.mode, "lab-icount"))
+	virtual_time = !strcmp(s->x.mode, "lab-icount");
+	s->x.fifo = o->sched == SCHED_AS_FIFO || (o->sched == SCHED_BY_MODE && virtual_time);
+	if (virtual_time)
 		halt_polling_off();
+	if (s->x.fifo)
+		fifo_unlimited();
 	s->entries = o->paths;
 	for (i = 0; i < s->entries; i++)
 		entry_start(s, i);
