@@ -11,6 +11,8 @@ source tests/lib/tap.bash
 
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
+# This may itself run in a check, whose logs are not to be touched.
+export VIOLA_CHECK_LOGS=$dir/logs
 
 # script NAME LINE…: a script in $dir
 script()
