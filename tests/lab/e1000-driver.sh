@@ -84,12 +84,12 @@ fetch()
 {
 	local i
 
-	for ((i = 0; i < 6000; i++)); do
+	for ((i = 0; i < 1500; i++)); do
 		if /bin/busybox wget -q -O /tmp/up http://10.9.0.2/up 2>/dev/null; then
 			/bin/busybox nc 10.9.0.2 81 </dev/null
 			return
 		fi
-		sleep 0.2
+		pause 1
 	done
 }
 
@@ -99,7 +99,7 @@ inside()
 
 	release=$(uname -r)
 	console=/tmp/console
-	modprobe tun
+	check "tun loads" modprobe tun
 	ip link set lo up
 	ip tuntap add tap0 mode tap
 	ip addr add 10.9.0.1/24 dev tap0

@@ -34,25 +34,30 @@ kill_ten()
 	done
 }
 
+# The interface goes while the device holds the tap's file. The owner goes on with a
+# device that leads nowhere, until it is killed.
 tap_removed()
 {
-	local pid
+	local pid why=''
 
-	# The interface goes while the device holds the tap's file.
 	: >"$flood_log"
 	"$vring" --count 0 --size 0 flood >"$flood_log" 2>&1 &
 	pid=$!
-	within 120 has "$flood_log" flowing || { echo "no traffic"; return 1; }
-	nsenter -t "$pid" -n ip link delete vtap0 || return 1
-	if nsenter -t "$pid" -n ip link show vtap0 2>/dev/null; then
-		echo "the interface is still there"
-		return 1
+	if ! within 120 has "$flood_log" flowing; then
+		why="no traffic"
+	elif ! nsenter -t "$pid" -n ip link delete vtap0; then
+		why="the interface cannot be deleted"
+	elif nsenter -t "$pid" -n ip link show vtap0 2>/dev/null; then
+		why="the interface is still there"
+	elif gone "$pid"; then
+		why="the owner ended by itself: $(tail -n 1 "$flood_log")"
 	fi
-	# The owner goes on with a device that leads nowhere, until it is killed.
-	kill -9 "$pid" || { echo "the owner ended by itself: $(tail -n 1 "$flood_log")"; return 1; }
+	kill -9 "$pid" 2>/dev/null
 	wait "$pid" 2>/dev/null
-	[[ $? == 137 ]] || { echo "the owner ended by itself"; return 1; }
-	within 30 no_workers
+	[[ $? == 137 || -n $why ]] || why="the owner ended by itself"
+	[[ -n $why ]] || within 60 no_workers || why="threads are left"
+	echo "$why"
+	[[ -z $why ]]
 }
 
 # Ten owners have 22 MB; what is free is steady to 1 MB.
