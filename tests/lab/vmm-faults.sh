@@ -156,7 +156,7 @@ case_macvtap_deleted()
 {
 	local path slot=0
 
-	modprobe macvtap dummy
+	modprobe -a macvtap dummy
 	ip link add fd0 type dummy
 	ip link set fd0 up
 	for path in e1000 virtio vhost viola; do
