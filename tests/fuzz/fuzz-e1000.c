@@ -2,7 +2,7 @@
 // fuzz-sources: vmm/emulated/e1000.c vmm/emulated/e1000-eeprom.c vmm/emulated/e1000-irq.c
 // fuzz-sources: vmm/emulated/e1000-phy.c vmm/emulated/e1000-regs.c vmm/emulated/e1000-rx.c
 // fuzz-sources: vmm/emulated/e1000-stats.c vmm/emulated/e1000-sum.c vmm/emulated/e1000-tx.c
-// fuzz-sources: tests/unit/e1000-rig.c vmm/error.c
+// fuzz-sources: tests/unit/e1000-rig.c vmm/complain.c vmm/error.c
 // fuzz-libs: -lpthread
 // fuzz-flags: -max_len=4096
 /*
