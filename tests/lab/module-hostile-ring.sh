@@ -7,6 +7,14 @@ set -uo pipefail
 # shellcheck source=lib/module.bash
 source "$(dirname "$0")/lib/module.bash"
 
+# The kernel's own device beside it: what it does, a driver may rely on.
+calls()
+{
+	"$1" call
+	"$1" --no-event-idx call | sed 's/call:/call, without event indices:/'
+	modprobe vhost_net && "$1" --node /dev/vhost-net call | sed 's/call:/call, vhost-net:/'
+}
+
 inside()
 {
 	local vring=$module_top/build/bin/viola-test-vring
@@ -29,6 +37,7 @@ inside()
 	"$vring" --no-mergeable --indirect --no-event-idx log | sed 's/log:/log, plain ring:/'
 	"$vring" --ring 1024 --slot 300 log | sed 's/log:/log, large ring, small buffers:/'
 	"$vring" scatter
+	calls "$vring"
 	"$vring" nonsense
 	check "unloads after all that" rmmod viola
 }
