@@ -184,6 +184,21 @@ bool viola_queue_enable_kick(struct viola_queue *q, bool more)
 	return ret > 0;
 }
 
+/*
+ * Interrupts the guest if it waits for what was used since it was last asked. To ask
+ * is to remember that: while there is nobody to call, what is used meanwhile stays
+ * unanswered for, and set_call() asks.
+ */
+static bool call_if_wanted(struct viola_queue *q, u16 pushed)
+{
+	if (!q->call || !viola_ring_needs_call(&q->ring))
+		return false;
+	viola_count(q, calls, 1);
+	trace_viola_call(q, pushed);
+	viola_eventfd_signal(q->call);
+	return true;
+}
+
 void viola_queue_publish(struct viola_queue *q, u16 pushed)
 {
 	viola_ring_publish(&q->ring);
@@ -193,13 +208,8 @@ void viola_queue_publish(struct viola_queue *q, u16 pushed)
 		if (q->dev->log_call)
 			viola_eventfd_signal(q->dev->log_call);
 	}
-	if (viola_ring_needs_call(&q->ring) && q->call) {
-		viola_count(q, calls, 1);
-		trace_viola_call(q, pushed);
-		viola_eventfd_signal(q->call);
-	} else {
+	if (!call_if_wanted(q, pushed))
 		viola_count(q, calls_suppressed, 1);
-	}
 }
 
 bool viola_queue_busy_poll(struct viola_queue *q)
@@ -337,7 +347,12 @@ static int set_kick(struct viola_queue *q, void __user *argp)
 	return err;
 }
 
-static int set_eventfd(struct viola_queue *q, struct eventfd_ctx **slot, void __user *argp)
+/*
+ * Replaces the eventfd in @slot. @after, with the queue locked, tells a new one what
+ * happened while there was none.
+ */
+static int set_eventfd(struct viola_queue *q, struct eventfd_ctx **slot, void __user *argp,
+		       void (*after)(struct viola_queue *q))
 {
 	struct eventfd_ctx *ctx = NULL;
 	struct vhost_vring_file f;
@@ -351,20 +366,35 @@ static int set_eventfd(struct viola_queue *q, struct eventfd_ctx **slot, void __
 	}
 	viola_queue_lock(q);
 	swap(*slot, ctx);
+	after(q);
 	viola_queue_unlock(q);
 	if (ctx)
 		eventfd_ctx_put(ctx);
 	return 0;
 }
 
+/* Buffers were used: the guest may wait for the interrupt of one of them. */
+static void after_call(struct viola_queue *q)
+{
+	if (q->running)
+		call_if_wanted(q, 0);
+}
+
 static int set_call(struct viola_queue *q, void __user *argp)
 {
-	return set_eventfd(q, &q->call, argp);
+	return set_eventfd(q, &q->call, argp, after_call);
+}
+
+/* The queue broke, which is told once. */
+static void after_error(struct viola_queue *q)
+{
+	if (q->broken && q->error)
+		viola_eventfd_signal(q->error);
 }
 
 static int set_error(struct viola_queue *q, void __user *argp)
 {
-	return set_eventfd(q, &q->error, argp);
+	return set_eventfd(q, &q->error, argp, after_error);
 }
 
 static int set_busyloop(struct viola_queue *q, void __user *argp)

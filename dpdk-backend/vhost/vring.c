@@ -38,7 +38,7 @@ static void vqueue_flush(struct lcore *lc, const struct port *p, const struct se
 {
 	viola_ring_publish(&q->ring);
 	vqueue_log_used(s, q);
-	if (viola_ring_needs_call(&q->ring) && q->callfd >= 0)
+	if (q->callfd >= 0 && viola_ring_needs_call(&q->ring))
 		port_counters(lc, p)->calls += calls_add(&lc->calls, q->callfd);
 }
 

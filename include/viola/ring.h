@@ -602,6 +602,9 @@ static inline void viola_ring_publish(struct viola_ring *ring)
  * interrupted for what became visible since the last call. False if nothing
  * did; true if that is not known, as after init and set_base, and with
  * notify_on_empty whenever the last chain that was seen is taken.
+ *
+ * The driver counts as answered from then on. Where nobody can be interrupted, do
+ * not ask; ask once when somebody can, though nothing was published since.
  */
 static inline bool viola_ring_needs_call(struct viola_ring *ring)
 {

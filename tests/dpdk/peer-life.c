@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Front ends that behave, and what ends under them: rings, logs, back ends, others. */
 #include <inttypes.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -147,6 +148,64 @@ bool run_ask(struct run *r)
 	}
 	if (!traffic_run(&t, 100, RUN_MS) || !traffic_settle(&t, RUN_MS) || !traffic_clean(&t))
 		return fault("after all questions", &t);
+	peer_free(&p);
+	return run_stop_backend(r);
+}
+
+/* Whether an interrupt comes, in the time that a loaded machine may need for it. */
+static bool called_soon(struct peer *p)
+{
+	struct pollfd f[] = {
+		{ .fd = p->queue[0].call, .events = POLLIN },
+		{ .fd = p->queue[1].call, .events = POLLIN },
+	};
+
+	return poll(f, 2, RUN_MS) > 0;
+}
+
+/* The eventfd of queue @i, or none. */
+static bool call_set(struct peer *p, unsigned int i, int fd)
+{
+	return peer_do_number(p, MESSAGE_SET_VRING_CALL, i | (fd < 0 ? 0x100 : 0), fd);
+}
+
+/*
+ * Drivers wait for the next used buffer of each ring; before that comes their eventfds are
+ * taken away, and given back after it. They are called then, or would wait for ever.
+ */
+bool run_call(struct run *r)
+{
+	static struct traffic t;
+	unsigned int i, k;
+	struct peer p;
+
+	if (!run_begin(r, &p, &t))
+		return false;
+	for (k = 0; k < r->count; k++) {
+		if (!traffic_run(&t, 20, RUN_MS) || !traffic_drain(&t, RUN_MS))
+			return fault("no traffic", &t);
+		for (i = 0; i < 2; i++) {
+			model_driver_want_call(&p.queue[i].d, 0);
+			if (!call_set(&p, i, -1))
+				return fault("the eventfd cannot be taken away", &t);
+		}
+		called(&p);
+		if (!traffic_run(&t, 1 + 200 * (k % 3), RUN_MS) || !traffic_drain(&t, RUN_MS))
+			return fault("no traffic without eventfds", &t);
+		if (called(&p)) {
+			printf("# an eventfd that was taken away is signalled\n");
+			return false;
+		}
+		for (i = 0; i < 2; i++)
+			if (!call_set(&p, i, p.queue[i].call))
+				return fault("the eventfd cannot be given back", &t);
+		if (!called_soon(&p)) {
+			printf("# the interrupt is lost\n");
+			return false;
+		}
+	}
+	if (!traffic_settle(&t, RUN_MS) || !traffic_clean(&t))
+		return fault("at the end", &t);
 	peer_free(&p);
 	return run_stop_backend(r);
 }

@@ -107,13 +107,13 @@ struct command {
 static const struct command commands[] = {
 	{ "carry", run_carry },	    { "stop", run_stop },	{ "dirty", run_dirty },
 	{ "recover", run_recover }, { "victims", run_victims }, { "hostile", run_hostile },
-	{ "fuzz", run_fuzz },	    { "ask", run_ask },
+	{ "fuzz", run_fuzz },	    { "ask", run_ask },	    { "call", run_call },
 };
 
 static void usage(void)
 {
 	fputs("Usage: viola-test-peer COMMAND --socket PATH [OPTION...] -- BACKEND ARG...\n"
-	      "COMMAND: carry, stop, ask, dirty, recover, victims, hostile, fuzz\n"
+	      "COMMAND: carry, stop, ask, call, dirty, recover, victims, hostile, fuzz\n"
 	      "  --other PATH --packed --in-order --event-idx --indirect --mergeable\n"
 	      "  --inflight --stop --count N --seconds N --seed N --only CASE --kept FILE\n",
 	      stderr);

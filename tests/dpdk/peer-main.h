@@ -24,6 +24,7 @@ struct run {
 bool run_carry(struct run *r);
 bool run_stop(struct run *r);
 bool run_ask(struct run *r);
+bool run_call(struct run *r);
 bool run_dirty(struct run *r);
 bool run_recover(struct run *r);
 bool run_victims(struct run *r);

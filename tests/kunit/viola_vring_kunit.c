@@ -8,8 +8,10 @@
 #include "../../module/trace.c"
 
 #include <kunit/test.h>
+#include <linux/fdtable.h>
 #include <linux/mman.h>
 #include <linux/prandom.h>
+#include <linux/syscalls.h>
 
 #include "owner.h"
 
@@ -439,6 +441,169 @@ static void first_reason_for_breaking_stays(struct kunit *test)
 	KUNIT_EXPECT_NULL(test, f->queue[1].broken);
 }
 
+/* --- who is told ------------------------------------------------------------ */
+
+#define CALL_NUM 8
+
+/* A new eventfd in place of whatever @cmd has set; -1 for none. Its descriptor. */
+static int set_file(struct kunit *test, unsigned int cmd, bool none)
+{
+	struct vhost_vring_file file = { .fd = VHOST_FILE_UNBIND };
+
+	if (!none)
+		file.fd = sys_eventfd2(0, O_NONBLOCK);
+	KUNIT_EXPECT_TRUE(test, none || file.fd >= 0);
+	KUNIT_EXPECT_EQ(test, call(test, cmd, &file, sizeof(file)), 0);
+	return file.fd;
+}
+
+/* How often @fd was signalled since it was last asked. */
+static u64 signals(struct kunit *test, int fd)
+{
+	struct file *file = fget(fd);
+	u64 count = 0;
+	loff_t pos = 0;
+
+	KUNIT_ASSERT_NOT_NULL(test, file);
+	if (kernel_read(file, &count, sizeof(count), &pos) != sizeof(count))
+		count = 0;
+	fput(file);
+	return count;
+}
+
+/* Uses @n buffers, none of which the driver need have made available, one by one. */
+static void use(struct viola_queue *q, u32 n)
+{
+	viola_queue_lock(q);
+	while (n--) {
+		viola_ring_push(&q->ring, 0, 0);
+		viola_queue_publish(q, 1);
+	}
+	viola_queue_unlock(q);
+}
+
+/* The driver's wish: an interrupt for the used entry @event, counted from 0. */
+static void want_call(struct kunit *test, const struct vhost_vring_addr *a, u16 event)
+{
+	unsigned long at = a->avail_user_addr + 4 + 2 * CALL_NUM;
+
+	KUNIT_ASSERT_EQ(test, put_user((__force u16)cpu_to_le16(event), (u16 __user *)at), 0);
+}
+
+/* A ring with event indices that has interrupted for the first of its entries. */
+static int start_calling(struct kunit *test, struct viola_queue *q, struct vhost_vring_addr *a)
+{
+	struct vring_fixture *f = test->priv;
+	int fd;
+
+	*a = addr_at(f->ring, 0, CALL_NUM);
+	f->dev.features = BIT_ULL(VIRTIO_RING_F_EVENT_IDX);
+	q->num = CALL_NUM;
+	q->addr = *a;
+	fd = set_file(test, VHOST_SET_VRING_CALL, false);
+	KUNIT_ASSERT_EQ(test, start(f, q), 0);
+	KUNIT_EXPECT_EQ(test, signals(test, fd), 0ull);
+	want_call(test, a, 0);
+	use(q, 1);
+	KUNIT_EXPECT_EQ(test, signals(test, fd), 1ull);
+	return fd;
+}
+
+/*
+ * A driver waits for entry 1, which is used while there is no eventfd. With the next
+ * one it is told at once: nothing more may be used until it has been.
+ */
+static void used_while_nobody_was_called(struct kunit *test)
+{
+	struct vring_fixture *f = test->priv;
+	struct viola_queue *q = &f->queue[0];
+	struct vhost_vring_addr a;
+	int fd = start_calling(test, q, &a);
+
+	want_call(test, &a, 1);
+	set_file(test, VHOST_SET_VRING_CALL, true);
+	use(q, 3);
+	KUNIT_EXPECT_EQ(test, signals(test, fd), 0ull);
+	close_fd(fd);
+	fd = set_file(test, VHOST_SET_VRING_CALL, false);
+	KUNIT_EXPECT_EQ(test, signals(test, fd), 1ull);
+	/* Once; and what is asked for from then on is answered as ever. */
+	use(q, 3);
+	KUNIT_EXPECT_EQ(test, signals(test, fd), 0ull);
+	want_call(test, &a, 9);
+	use(q, 2);
+	KUNIT_EXPECT_EQ(test, signals(test, fd), 0ull);
+	use(q, 1);
+	KUNIT_EXPECT_EQ(test, signals(test, fd), 1ull);
+	close_fd(fd);
+}
+
+/* Even where the index went once round meanwhile, and stands where it stood. */
+static void used_without_end_while_nobody_was_called(struct kunit *test)
+{
+	static const u32 counts[] = { 65535, 65536, 65537, 131072 };
+	struct vring_fixture *f = test->priv;
+	struct viola_queue *q = &f->queue[0];
+	struct vhost_vring_addr a;
+	int fd = start_calling(test, q, &a);
+	u16 used = 1;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(counts); i++) {
+		want_call(test, &a, used);
+		set_file(test, VHOST_SET_VRING_CALL, true);
+		use(q, counts[i]);
+		used = (u16)(used + counts[i]);
+		close_fd(fd);
+		fd = set_file(test, VHOST_SET_VRING_CALL, false);
+		KUNIT_EXPECT_EQ_MSG(test, signals(test, fd), 1ull, "after %u", counts[i]);
+	}
+	close_fd(fd);
+}
+
+/* An eventfd in place of another interrupts nobody who does not wait. */
+static void new_eventfd_is_not_signalled_for_nothing(struct kunit *test)
+{
+	struct vring_fixture *f = test->priv;
+	struct viola_queue *q = &f->queue[0];
+	struct vhost_vring_addr a;
+	int fd = start_calling(test, q, &a);
+
+	want_call(test, &a, 5);
+	set_file(test, VHOST_SET_VRING_CALL, true);
+	use(q, 4); /* entries 1 to 4 */
+	close_fd(fd);
+	fd = set_file(test, VHOST_SET_VRING_CALL, false);
+	KUNIT_EXPECT_EQ(test, signals(test, fd), 0ull);
+	close_fd(fd);
+	fd = set_file(test, VHOST_SET_VRING_CALL, false);
+	KUNIT_EXPECT_EQ(test, signals(test, fd), 0ull);
+	use(q, 1);
+	KUNIT_EXPECT_EQ(test, signals(test, fd), 1ull);
+	close_fd(fd);
+	/* Nor is there anything to tell of a queue that does not run. */
+	stop(f, q);
+	fd = set_file(test, VHOST_SET_VRING_CALL, false);
+	KUNIT_EXPECT_EQ(test, signals(test, fd), 0ull);
+	close_fd(fd);
+}
+
+/* A queue breaks once; whoever asks later is told, too. */
+static void broken_while_nobody_was_told(struct kunit *test)
+{
+	struct vring_fixture *f = test->priv;
+	struct viola_queue *q = &f->queue[0];
+	int fd = set_file(test, VHOST_SET_VRING_ERR, false);
+
+	KUNIT_EXPECT_EQ(test, signals(test, fd), 0ull);
+	set_file(test, VHOST_SET_VRING_ERR, true);
+	viola_queue_break(q, "the test says so");
+	close_fd(fd);
+	fd = set_file(test, VHOST_SET_VRING_ERR, false);
+	KUNIT_EXPECT_EQ(test, signals(test, fd), 1ull);
+	close_fd(fd);
+}
+
 /* --- the log of used entries --------------------------------------------- */
 
 #define LOG_PAGES 256
@@ -540,6 +705,10 @@ static struct kunit_case vring_cases[] = {
 	KUNIT_CASE(rings_move_while_running),
 	KUNIT_CASE(reset_leaves_nothing),
 	KUNIT_CASE(first_reason_for_breaking_stays),
+	KUNIT_CASE(used_while_nobody_was_called),
+	KUNIT_CASE(used_without_end_while_nobody_was_called),
+	KUNIT_CASE(new_eventfd_is_not_signalled_for_nothing),
+	KUNIT_CASE(broken_while_nobody_was_told),
 	KUNIT_CASE(used_entries_are_logged),
 	KUNIT_CASE(kick_requests_are_logged),
 	{}

@@ -2,7 +2,7 @@
 # What the lab's tests of the module run inside the lab.
 programs += viola-test-vring viola-test-abi
 viola-test-vring-src := tests/lab/vring-main.c tests/lab/vring-driver.c tests/lab/vring-net.c \
-			tests/lab/vring-nonsense.c tests/lab/vring-log.c tests/lab/vring-scatter.c tests/lab/vring-workers.c
+			tests/lab/vring-nonsense.c tests/lab/vring-call.c tests/lab/vring-log.c tests/lab/vring-scatter.c tests/lab/vring-workers.c
 viola-test-vring-cflags := -pthread
 viola-test-vring-ldflags := -pthread
 viola-test-abi-src := tests/lab/abi-main.c tests/lab/vring-net.c

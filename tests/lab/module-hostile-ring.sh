@@ -8,6 +8,15 @@ set -uo pipefail
 # shellcheck source=lib/lab.bash
 source "$(dirname "$0")/lib/lab.bash"
 
+# The kernel's own device beside it: what it does, a driver may rely on.
+calls()
+{
+	cases "" "$1" call
+	cases "without event indices: " "$1" --no-event-idx call
+	modprobe vhost_net
+	cases "vhost-net: " "$1" --node /dev/vhost-net call
+}
+
 inside()
 {
 	local vring=$lab_top/build/bin/viola-test-vring
@@ -30,6 +39,7 @@ inside()
 	cases "plain ring: " "$vring" --no-mergeable --indirect --no-event-idx log
 	cases "large ring, small buffers: " "$vring" --ring 1024 --slot 300 log
 	cases "" "$vring" scatter
+	calls "$vring"
 	cases "" "$vring" nonsense
 	check "unloads after all that" rmmod viola
 }

@@ -10,6 +10,7 @@
  *             passes traffic
  *   scatter   buffers of very many pieces, of a driver that means no harm
  *   workers   rings with workers of their own: who serves them
+ *   call      the call eventfd taken away and given back: no interrupt is lost
  *   log       traffic with the log of dirty pages on: what was written is in it
  */
 #include <errno.h>
@@ -271,6 +272,7 @@ static const struct {
 	{ "traffic", run_traffic },
 	{ "flood", run_flood },
 	{ "nonsense", run_nonsense },
+	{ "call", run_call },
 	{ "log", run_log },
 	{ "scatter", run_scatter },
 	{ "workers", run_workers },

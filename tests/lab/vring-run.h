@@ -22,6 +22,8 @@ bool run_exchange(struct run *r, unsigned int count, bool quiet);
 
 /* The command "nonsense". Prints a line per case; 0 if all are as they must be. */
 int run_nonsense(struct run *r);
+/* The command "call", likewise. */
+int run_call(struct run *r);
 /* The command "log", likewise. */
 int run_log(struct run *r);
 /* Begins to move the rings between workers, from a thread of its own. */

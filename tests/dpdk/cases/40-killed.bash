@@ -89,6 +89,10 @@ run_case 'rings stopped and started 100 times under traffic, packed, with in-fli
 	peer stop --packed --count 100 --inflight --packed --mergeable
 run_case 'a question leaves the rings running' peer ask ""
 run_case 'a question leaves the rings running, packed' peer ask --packed --packed
+run_case 'an eventfd taken away and given back loses no interrupt' \
+	peer call "" --count 9 --event-idx
+run_case 'an eventfd taken away and given back loses no interrupt, packed' \
+	peer call --packed --count 9 --event-idx --packed
 run_case 'the dirty log is exact' peer dirty "" --count 10
 run_case 'the dirty log is exact, mergeable buffers and event index' \
 	peer dirty "" --count 10 --mergeable --indirect --event-idx

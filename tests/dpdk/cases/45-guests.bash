@@ -6,7 +6,7 @@
 # start_guest "MEMORY-OBJECT": QEMU at $dir/s0, its process in $last; it boots by network
 start_guest()
 {
-	timeout -k 1 120 qemu-system-x86_64 -M q35 -accel tcg -m 256 -display none -serial none \
+	qemu-system-x86_64 -M q35 -accel tcg -m 256 -display none -serial none \
 		-monitor none -nodefaults -object "$1,id=m,size=256M" -numa node,memdev=m \
 		-chardev "socket,id=c0,path=$dir/s0" -netdev vhost-user,id=n0,chardev=c0 \
 		-device virtio-net-pci,netdev=n0,bootindex=0 >"$dir/qemu.log" 2>&1 </dev/null &
