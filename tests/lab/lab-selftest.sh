@@ -75,6 +75,7 @@ fi
 
 pattern=${1:-}
 viola=$top/build/bin/viola
+cache=${VIOLA_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/viola}
 temp=$(mktemp -d)
 shared=$top/build/lab/selftest.$$	# files that both sides see
 mkdir -p "${shared%/*}"
@@ -285,6 +286,37 @@ test_icount() {
 	echo "# icount: $(sed -n 's/^viola lab: \(command started.*\)$/\1/p' "$temp/err")"
 }
 
+# Which QEMU runs: the one of the cache where CPUs are emulated, if it is there.
+test_qemu() {
+	local empty=$top/build/lab/selftest-cache.$$
+
+	wanted qemu || return 0
+	if [[ ! -x $cache/qemu/lab/qemu-system-x86_64 ]]; then
+		skipped=$((skipped + 1))
+		echo "ok - qemu: mended # SKIP no QEMU in the cache"
+	else
+		lab --icount -- viola-test-injected 5
+		check "qemu: an injected interrupt arrives once" "$status $(cat "$temp/out")" \
+			"0 injected=5 handled=5"
+		check "qemu: the cache's own is told" "$(grep -c ', mended QEMU [0-9]' "$temp/err")" 1
+	fi
+	start_lab --icount --quiet -- sleep 1000
+	check "qemu: what runs" "$(readlink "/proc/$machine/exe")" \
+		"$(readlink -f "$cache/qemu/lab/qemu-system-x86_64" || command -v qemu-system-x86_64)"
+	kill -TERM "$launcher"
+	wait "$launcher" 2>/dev/null
+	VIOLA_QEMU=/no/such/qemu lab --icount -- true
+	check "qemu: another one, by name" "$status $(grep -c 'cannot run /no/such/qemu' "$temp/err")" \
+		"125 1"
+	mkdir -p "$empty"
+	ln -sfn "$cache/kernel" "$empty/kernel"
+	# It says so before it starts; a lab cannot follow that link.
+	VIOLA_CACHE=$empty lab --icount -- true
+	check "qemu: the packaged one is told" \
+		"$(grep -c 'packaged QEMU, where nested guests may hang' "$temp/err")" 1
+	rm -r "$empty"
+}
+
 test_usage() {
 	wanted usage || return 0
 	lab
@@ -315,5 +347,6 @@ test_limit
 test_interrupt
 test_kernel_log
 test_icount
+test_qemu
 echo "$passed passed, $failed failed, $skipped skipped"
 ((failed == 0))
