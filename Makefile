@@ -104,12 +104,17 @@ tests-built: $(addprefix $(B)/tests/,$(unit-tests))
 setup:
 	@tools/setup
 
+# Only what a comparison needs: no DPDK, no checkers, one kernel.
+.PHONY: setup-compare
+setup-compare:
+	@tools/setup --for compare
+
 # All CPUs, unless the user said how many jobs.
 jobs = $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
 
 # The two commands of the README. Each is a second make, because what setup
 # installs (compiler, headers) decides what the first one could build.
-compare: setup
+compare: setup-compare
 	@$(MAKE) --no-print-directory $(jobs) all
 	@$(B)/bin/viola compare
 

@@ -76,6 +76,7 @@ fi
 
 pattern=${1:-}
 viola=$top/build/bin/viola
+cache=${VIOLA_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/viola}
 temp=$(mktemp -d)
 shared=$top/build/lab/selftest.$$	# files that both sides see
 mkdir -p "${shared%/*}"
@@ -272,6 +273,37 @@ test_icount() {
 	echo "# icount: $(sed -n 's/^viola lab: \(command started.*\)$/\1/p' "$temp/err")"
 }
 
+# Which QEMU runs: the one of the cache where CPUs are emulated, if it is there.
+test_qemu() {
+	local empty=$top/build/lab/selftest-cache.$$
+
+	wanted qemu || return 0
+	if [[ ! -x $cache/qemu/lab/qemu-system-x86_64 ]]; then
+		skip "qemu: mended" "no QEMU in the cache"
+	else
+		lab --icount -- viola-test-injected 5
+		equal "qemu: an injected interrupt arrives once" "0 injected=5 handled=5" \
+			"$status $(cat "$temp/out")"
+		equal "qemu: the cache's own is told" 1 "$(grep -c ', mended QEMU [0-9]' "$temp/err")"
+	fi
+	start_lab --icount --quiet -- sleep 1000
+	equal "qemu: what runs" \
+		"$(readlink -f "$cache/qemu/lab/qemu-system-x86_64" || command -v qemu-system-x86_64)" \
+		"$(readlink "/proc/$machine/exe")"
+	kill -TERM "$launcher"
+	wait "$launcher" 2>/dev/null
+	VIOLA_QEMU=/no/such/qemu lab --icount -- true
+	equal "qemu: another one, by name" "125 1" \
+		"$status $(grep -c 'cannot run /no/such/qemu' "$temp/err")"
+	mkdir -p "$empty"
+	ln -sfn "$cache/kernel" "$empty/kernel"
+	# It says so before it starts; a lab cannot follow that link.
+	VIOLA_CACHE=$empty lab --icount -- true
+	equal "qemu: the packaged one is told" 1 \
+		"$(grep -c 'packaged QEMU, where nested guests may hang' "$temp/err")"
+	rm -r "$empty"
+}
+
 test_usage() {
 	wanted usage || return 0
 	lab
@@ -303,4 +335,5 @@ test_limit
 test_interrupt
 test_kernel_log
 test_icount
+test_qemu
 tap_end

@@ -30,6 +30,7 @@ struct lab_options {
 	char log[PATH_MAX];
 	char qemu[PATH_MAX];		/* program; a name without a slash is looked up in PATH */
 	char qemu_what[NAME_MAX];	/* which one that is, a few words for people */
+	bool qemu_mended;		/* without the faults of emulated nested guests */
 	enum lab_accel accel;
 	const char *accel_why;		/* a few words for people */
 	unsigned int smp;

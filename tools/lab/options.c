@@ -152,6 +152,7 @@ static int find_qemu(struct lab_options *options)
 	    !access(options->qemu, X_OK)) {
 		snprintf(options->qemu_what, sizeof(options->qemu_what), "mended QEMU %s",
 			 strrchr(real, '/') + 1);
+		options->qemu_mended = true;
 		return 0;
 	}
 	snprintf(options->qemu_what, sizeof(options->qemu_what),

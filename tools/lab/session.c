@@ -373,11 +373,15 @@ static void handle_input(struct session *s)
  * nested guest (Documentation/lab.md). If it was the timer's, which is set again
  * only after it came, the CPU stays in that guest for good. The next interrupt
  * brings the missed one with it, so there is always a next one: a line for the
- * lab that says nothing.
+ * lab that says nothing. Not where instructions are counted and QEMU is mended: it is
+ * an event of real time, which no run would repeat.
  */
 static bool nudges(const struct session *s)
 {
-	return s->options->accel != LAB_KVM && s->ready && !s->said_bye;
+	const struct lab_options *o = s->options;
+
+	return (o->accel == LAB_TCG || (o->accel == LAB_ICOUNT && !o->qemu_mended)) &&
+	       s->ready && !s->said_bye;
 }
 
 static void nudge(struct session *s)

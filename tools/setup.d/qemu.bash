@@ -69,7 +69,7 @@ qemu_source() {
 		-o 'Acquire::IndexTargets::deb::Sources::Description=$(RELEASE)/$(COMPONENT) Sources')
 
 	mkdir -p "$lists/partial" "$temp/apt"
-	apt_get "${apt[@]}" update >&2 || return 1
+	apt_get "${apt[@]}" update >&2
 	# shellcheck disable=SC2016 # apt's variables, not the shell's
 	while read -r file uri; do
 		[[ -s $file ]] || continue
@@ -97,29 +97,30 @@ qemu_source() {
 		awk '$1 == "Sources" { print $2, $3 }') | head -n 1
 }
 
-# Unpacks that version's source into $temp/qemu/source and changes it.
+# qemu_fail SENTENCE…: the reason for a failure, for the process that waits.
+qemu_fail() {
+	echo "$*" >"$temp/qemu/why"
+	return 1
+}
+
+# That version's source, into $temp/qemu/source, and our changes to it.
 qemu_unpack() {
-	local version=$1 sum address patch file
+	local version=$1 sum address patch before file
 
 	read -r sum address < <(qemu_source "$version") || true
-	if [[ -z ${address:-} ]]; then
-		qemu_without "no configured source offers the source of QEMU $version"
-		return 1
-	fi
-	mkdir -p "$temp/qemu/source"
+	[[ -n ${address:-} ]] ||
+		qemu_fail "no configured source offers the source of QEMU $version"
 	/usr/lib/apt/apt-helper -o APT::Sandbox::User=root -o Acquire::Retries=3 \
-		download-file "$address" "$temp/qemu/tar" "SHA256:$sum" >&2 &&
-		tar -xf "$temp/qemu/tar" -C "$temp/qemu/source" --strip-components=1 || {
-		qemu_without "the source of QEMU $version could not be fetched"
-		return 1
-	}
+		download-file "$address" "$temp/qemu/tar" "SHA256:$sum" ||
+		qemu_fail "the source of QEMU $version could not be fetched"
+	mkdir "$temp/qemu/source"
+	tar -xf "$temp/qemu/tar" -C "$temp/qemu/source" --strip-components=1
 	for patch in "$here"/qemu/*.patch; do
+		before=$(sed -n 's/^Before: //p' "$patch")
+		[[ -z $before ]] || dpkg --compare-versions "$version" lt "$before" || continue
 		# The folder's name differs from version to version.
 		file=$(find "$temp/qemu/source/target/i386" -name "$(sed -n 's#^+++ .*/##p' "$patch")")
-		patch -s "$file" "$patch" || {
-			qemu_without "${patch##*/} does not fit QEMU $version"
-			return 1
-		}
+		patch "$file" "$patch" || qemu_fail "${patch##*/} does not fit QEMU $version"
 	done
 	# The distribution leaves out this firmware, which nothing here builds or reads;
 	# the configuration wants to see its files.
@@ -129,20 +130,21 @@ qemu_unpack() {
 		done
 }
 
-# All of it, in a process of its own whose output is a log. The result is moved into
-# place by this process, so that it counts even if tools/setup itself was killed.
+# All of it, in a process of its own whose output is a log, and which ends at the
+# first command that fails. It moves the result into place itself, so that this counts
+# even if tools/setup was killed.
 qemu_build() {
-	local name=$1 dir=$temp/qemu
+	local name=$1 version=$2 dir=$temp/qemu
 
-	mkdir -p "$dir/build"
+	mkdir -p "$dir/build" "$dir/result"
+	qemu_unpack "$version"
 	cd "$dir/build"
 	# Debian's own Python: it is the one that the packaged modules belong to.
 	../source/configure --python=/usr/bin/python3 --prefix=/usr "${qemu_options[@]}"
 	ninja qemu-system-x86_64
-	mkdir -p "$dir/result"
 	strip -o "$dir/result/qemu-system-x86_64" qemu-system-x86_64
 	"$dir/result/qemu-system-x86_64" --version
-	rm -rf "$cache/qemu/$name"
+	rm -rf "${cache:?}/qemu/$name"
 	mv -T "$dir/result" "$cache/qemu/$name"
 	ln -sfn "$name" "$dir/link"
 	mv -T "$dir/link" "$cache/qemu/lab"
@@ -152,14 +154,13 @@ qemu_build() {
 start_qemu() {
 	local name version
 
-	qemu_complete && return
 	name=$(qemu_name) version=$(qemu_version)
-	say "building QEMU $version for the lab: some 7 minutes on two idle CPUs"
-	qemu_unpack "$version" || return 0
+	say "building QEMU ${version%%+*} for the lab: some 7 minutes on two idle CPUs"
+	mkdir -p "$temp/qemu"
 	# With job control a process group, so that it can be ended as a whole; without,
 	# an interrupt from the keyboard would not reach it.
 	set -m
-	(set -e; qemu_build "$name") >"$cache/qemu/build.log" 2>&1 </dev/null &
+	(set -e; qemu_build "$name" "$version") >"$cache/qemu/build.log" 2>&1 </dev/null &
 	qemu_building=$!
 	set +m
 }
@@ -181,7 +182,8 @@ finish_qemu() {
 	wait "$qemu_building" || status=$?
 	qemu_building=""
 	if ((status)); then
-		qemu_without "building QEMU failed; $cache/qemu/build.log says how"
+		qemu_without "$(cat "$temp/qemu/why" 2>/dev/null ||
+			echo "building QEMU failed, $cache/qemu/build.log says how")"
 	else
 		say "the lab's QEMU is $(qemu_name)"
 	fi
