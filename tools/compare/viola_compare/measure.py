@@ -131,9 +131,10 @@ class Run:
                         return
                     sys.stdout.buffer.write(data)
                     sys.stdout.buffer.flush()
-                elif stall_s and time.monotonic() - heard > stall_s and not self.stalled:
-                    self.stalled = True
-                    child.terminate()
+                elif stall_s and time.monotonic() - heard > stall_s:
+                    # Once politely, so that it cleans up.
+                    (child.kill if self.stalled else child.terminate)()
+                    self.stalled, heard = True, time.monotonic()
 
     def measure_once(self):
         sys.stdout.flush()
