@@ -265,8 +265,12 @@ class Hangs(Program):
 
 class Watch(unittest.TestCase):
     def watch(self, command, stall_s):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
         run = object.__new__(measure.Run)
-        run.stalled = False
+        run.stalled, run.stage, run.log = False, folder.name, os.path.join(folder.name, "log")
+        os.mkdir(run.log)
+        command = [word.replace("LOG", run.log) for word in command]
         with subprocess.Popen(command, stdout=subprocess.PIPE) as child:
             self.addCleanup(child.kill)
             with contextlib.redirect_stdout(io.TextIOWrapper(io.BytesIO())) as out:
@@ -282,6 +286,11 @@ class Watch(unittest.TestCase):
         stalled, status, said = self.watch(
             ["sh", "-c", "for i in 1 2 3; do echo $i; sleep 3; done"], 60)
         self.assertEqual((stalled, status, said), (False, 0, b"1\n2\n3\n"))
+
+    def test_a_log_that_grows_keeps_it_alive(self):
+        stalled, status, _ = self.watch(
+            ["sh", "-c", "for i in 1 2 3 4 5 6; do echo $i >>LOG/console; sleep 3; done"], 8)
+        self.assertEqual((stalled, status), (False, 0))
 
 
 class Against(Program):
