@@ -151,7 +151,7 @@ test_machine() {
 	check_line "machine-$k: host name" "host=lab"
 	check_line "machine-$k: root" "user=0"
 	check_line "machine-$k: caller's folder" "cwd=$top/tools"
-	check_line "machine-$k: environment" "kernel=${release//+/\\+} mode=lab-(tcg|kvm) lab=1"
+	check_line "machine-$k: environment" "kernel=${release//+/\\+} mode=$("$viola" lab --mode) lab=1"
 	check_line "machine-$k: CPUs" "cpus=2"
 	check_line "machine-$k: the tree's programs first in PATH" "command=$viola"
 	check_line "machine-$k: /dev" "shm=yes"
@@ -270,6 +270,7 @@ test_icount() {
 	lab --icount --verbose -- sh -c 'echo "$VIOLA_LAB_MODE $(nproc)"; uname -r'
 	check "icount: status" "$status" 0
 	check "icount: mode and CPUs" "$(head -n 1 "$temp/out")" "lab-icount 1"
+	check "icount: --mode says so before" "$("$viola" lab --mode --icount)" lab-icount
 	echo "# icount: $(sed -n 's/^viola lab: \(command started.*\)$/\1/p' "$temp/err")"
 }
 

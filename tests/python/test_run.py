@@ -3,6 +3,8 @@
 
 That what these really leave is understood is for tests/lab/paths-traffic.sh, which boots guests.
 """
+import contextlib
+import io
 import json
 import os
 import shutil
@@ -14,6 +16,7 @@ import time
 import unittest
 
 import made
+from viola_compare import measure
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
 
@@ -258,6 +261,36 @@ class Hangs(Program):
         done = self.compare("--quick", "--wall", FAKE_HANGS="1", FAKE_HOST_MODE="lab-tcg")
         self.assertEqual(done.returncode, 1)
         self.assertEqual(len(self.lab_lines()), 1)
+
+
+class Watch(unittest.TestCase):
+    def watch(self, command, stall_s):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        run = object.__new__(measure.Run)
+        run.stalled, run.stage, run.log = False, folder.name, os.path.join(folder.name, "log")
+        os.mkdir(run.log)
+        command = [word.replace("LOG", run.log) for word in command]
+        with subprocess.Popen(command, stdout=subprocess.PIPE) as child:
+            self.addCleanup(child.kill)
+            with contextlib.redirect_stdout(io.TextIOWrapper(io.BytesIO())) as out:
+                run.watch(child, stall_s)
+        return run.stalled, child.returncode, out.buffer.getvalue()
+
+    def test_silence_ends_a_lab(self):
+        # Its clock has stopped with it, so only ours can tell.
+        self.assertEqual(self.watch(["sh", "-c", "echo begins; exec sleep 600"], 0.5),
+                         (True, -signal.SIGTERM, b"begins\n"))
+
+    def test_words_keep_it_alive(self):
+        stalled, status, said = self.watch(
+            ["sh", "-c", "for i in 1 2 3; do echo $i; sleep 3; done"], 60)
+        self.assertEqual((stalled, status, said), (False, 0, b"1\n2\n3\n"))
+
+    def test_a_log_that_grows_keeps_it_alive(self):
+        stalled, status, _ = self.watch(
+            ["sh", "-c", "for i in 1 2 3 4 5 6; do echo $i >>LOG/console; sleep 3; done"], 8)
+        self.assertEqual((stalled, status), (False, 0))
 
 
 class Against(Program):

@@ -21,9 +21,10 @@ LAB_KERNEL = 70         # the lab's kernel complained
 LAB_MACHINE = 125       # the lab could not be started or broke
 LAB_BOOT_S = 120
 ICOUNT_TRIES = 4
-# An icount lab's clock stops when that hangs, and with it every limit inside. Each phase
-# prints a line, the longest (all guests boot) within two minutes on a busy machine.
-STALL_S = 600
+# An icount lab's clock stops when that hangs, and with it every limit inside. One that lives
+# prints a line for each step or adds to a log; the longest silence, while guests boot, was
+# five minutes on a machine with fifteen times its load.
+STALL_S = 900
 
 FAULTS = {
     1: "the measuring half could not write its results",
@@ -118,8 +119,21 @@ class Run:
             command += ["--slow", "%s=%d" % (path, ns)]
         return command
 
+    def log_size(self):
+        """Grows while anything is written, by lab, monitors or guests."""
+        size = 0
+        for folder in {self.log, self.stage_log()}:
+            with os.scandir(folder) as files:
+                for file in files:
+                    try:
+                        size += file.stat().st_size
+                    except FileNotFoundError:       # it got its final name
+                        pass
+        return size
+
     def watch(self, child, stall_s):
-        """Pass on what @child prints until it ends; end it if it says nothing for too long."""
+        """Pass on what @child prints until it ends; end it if nothing happens for too long."""
+        size = self.log_size()
         with selectors.DefaultSelector() as ready:
             ready.register(child.stdout, selectors.EVENT_READ)
             heard = time.monotonic()
@@ -131,9 +145,12 @@ class Run:
                         return
                     sys.stdout.buffer.write(data)
                     sys.stdout.buffer.flush()
-                elif stall_s and time.monotonic() - heard > stall_s and not self.stalled:
-                    self.stalled = True
-                    child.terminate()
+                elif self.log_size() != size:
+                    size, heard = self.log_size(), time.monotonic()
+                elif stall_s and time.monotonic() - heard > stall_s:
+                    # Once politely, so that it cleans up.
+                    (child.kill if self.stalled else child.terminate)()
+                    self.stalled, heard = True, time.monotonic()
 
     def measure_once(self):
         sys.stdout.flush()

@@ -44,7 +44,7 @@ def against_lines(doc):
         a["file"], (a["viola"] or {}).get("commit"), a["started"],
         "%d figure%s got worse, by %g %% or more as far as can be told." % (
             a["worse"], "" if a["worse"] == 1 else "s", 100 * a["threshold"])
-        if a["worse"] else "nothing got worse by %g %%." % (100 * a["threshold"])), "", "  ")]
+        if a["worse"] else "nothing got worse by %g %%, as far as can be told." % (100 * a["threshold"])), "", "  ")]
     return lines + [wrap(t, "  ", "    ") for t in against.lines(a)]
 
 
