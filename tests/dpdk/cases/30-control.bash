@@ -7,7 +7,7 @@
 # ask ARG…: a command to the back end with its control socket at $dir/c
 ask()
 {
-	timeout 20 $backend "$@" --control "$dir/c"
+	timeout 60 $backend "$@" --control "$dir/c"
 }
 
 # asked FILTER: whether jq's FILTER is true of the status
@@ -21,10 +21,10 @@ asked()
 # start_controlled ARG…: as start_backend, until it answers
 start_controlled()
 {
-	local end=$((SECONDS + 20))
+	local end=$((SECONDS + 120))
 
 	start_backend "$@" --control "$dir/c"
-	while [ $SECONDS -lt $end ]; do
+	while [ $SECONDS -lt $end ] && kill -0 "$last" 2>/dev/null; do
 		[ -S "$dir/c" ] && ask status >/dev/null 2>&1 && return 0
 		sleep 0.05
 	done
