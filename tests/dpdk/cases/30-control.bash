@@ -36,7 +36,7 @@ start_controlled()
 	local end=$((SECONDS + hang))
 
 	start_backend "$@" --control "$dir/c"
-	while [ $SECONDS -lt $end ]; do
+	while [ $SECONDS -lt $end ] && kill -0 "$last" 2>/dev/null; do
 		[ -S "$dir/c" ] && ask status >/dev/null 2>&1 && return 0
 		sleep 0.05
 	done
