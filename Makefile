@@ -83,7 +83,8 @@ $(foreach s,$(scripts),$(eval $(call script-rule,$(s))))
 # $(call package-rules,source folder): a Python package's modules and templates. A script
 # in bin/ finds them in ../lib/viola, built and installed.
 define package-rules
-python-outputs += $(patsubst $(1)/%,$(B)/lib/viola/$(notdir $(1))/%,$(wildcard $(1)/*.py $(1)/*.html))
+python-outputs += $(patsubst $(1)/%,$(B)/lib/viola/$(notdir $(1))/%, \
+	$(wildcard $(1)/*.py $(1)/*.html))
 $(B)/lib/viola/$(notdir $(1))/%: $(1)/%
 	@mkdir -p $$(@D)
 	$$(call say,PYTHON,$$@)

@@ -15,7 +15,6 @@ import tempfile
 import time
 import unittest
 
-import made
 from viola_compare import measure
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))

@@ -160,7 +160,7 @@ class Permutation(unittest.TestCase):
 
     def test_many_rounds_are_drawn_and_repeat(self):
         draw = random.Random(6)
-        figure = ([draw.gauss(1, .01) for _ in range(12)], [draw.gauss(1.1, .01) for _ in range(12)])
+        figure = tuple([draw.gauss(mean, .01) for _ in range(12)] for mean in (1, 1.1))
         p = stats.permutation_tests([figure])
         self.assertEqual(p, stats.permutation_tests([figure]))
         # Never zero: the true dealing counts.

@@ -23,8 +23,8 @@ LAB_BOOT_S = 120
 ICOUNT_TRIES = 4
 # An icount lab's clock stops when that hangs, and with it every limit inside. One that lives
 # prints a line for each step or adds to a log; the longest silence, while guests boot, was
-# five minutes on a machine with fifteen times its load.
-STALL_S = 900
+# more than ten minutes on a machine with fifteen times its load.
+STALL_S = 1800
 
 FAULTS = {
     1: "the measuring half could not write its results",
@@ -100,7 +100,7 @@ class Run:
         if self.mode == "lab-icount":
             # A second of virtual time took 20 to 40 real ones; tenfold for a busy machine.
             per_round = 60 + o.rtt_count // 10 + o.rate_ms * 2
-            return 600 + len(o.paths) * (120 + o.rounds * per_round)
+            return STALL_S + len(o.paths) * (300 + o.rounds * per_round)
         phases_s = o.rounds * (30 + o.rtt_count // 50 + 6 * o.rate_ms // 1000)
         return LAB_BOOT_S + len(o.paths) * (o.limit + 60 + phases_s)
 

@@ -83,5 +83,5 @@ def of_method(doc):
 
 def notes(doc):
     """All sentences, each once."""
-    found = of_run(doc) + of_paths(doc) + of_rounds(doc) + of_host(doc) + of_figures(doc) + of_method(doc)
-    return list(dict.fromkeys(found))
+    parts = (of_run, of_paths, of_rounds, of_host, of_figures, of_method)
+    return list(dict.fromkeys(note for part in parts for note in part(doc)))

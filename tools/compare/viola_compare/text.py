@@ -40,11 +40,14 @@ def against_lines(doc):
     a = doc.get("against")
     if not a:
         return []
+    limit = 100 * a["threshold"]
+    if a["worse"]:
+        found = "%d figure%s got worse, by %g %% or more as far as can be told." % (
+            a["worse"], "" if a["worse"] == 1 else "s", limit)
+    else:
+        found = "nothing got worse by %g %%, as far as can be told." % limit
     lines = ["", wrap("Against %s (%s, %s): %s" % (
-        a["file"], (a["viola"] or {}).get("commit"), a["started"],
-        "%d figure%s got worse, by %g %% or more as far as can be told." % (
-            a["worse"], "" if a["worse"] == 1 else "s", 100 * a["threshold"])
-        if a["worse"] else "nothing got worse by %g %%, as far as can be told." % (100 * a["threshold"])), "", "  ")]
+        a["file"], (a["viola"] or {}).get("commit"), a["started"], found), "", "  ")]
     return lines + [wrap(t, "  ", "    ") for t in against.lines(a)]
 
 
