@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
-// fuzz-sources: tests/unit/fake-pci.c vmm/complain.c vmm/error.c vmm/net/reflect.c
-// fuzz-sources: vmm/virtio/complain.c vmm/virtio/net_rings.c vmm/virtio/queue.c vmm/virtio/vhost.c
-// fuzz-sources: vmm/virtio/virtio_net.c vmm/virtio/virtio_pci.c
+// fuzz-sources: tests/unit/vmm-rig.c vmm/bus.c vmm/complain.c vmm/error.c vmm/net/reflect.c
+// fuzz-sources: vmm/pci/bar.c vmm/pci/bus.c vmm/pci/config.c vmm/pci/host-bridge.c
+// fuzz-sources: vmm/pci/intx.c vmm/pci/msix.c vmm/virtio/complain.c vmm/virtio/net_rings.c
+// fuzz-sources: vmm/virtio/queue.c vmm/virtio/vhost.c vmm/virtio/virtio_net.c
+// fuzz-sources: vmm/virtio/virtio_pci.c
 // fuzz-flags: -max_len=1024
 /*
- * The network device with its transport against a guest that does anything.
+ * The network device with its transport, PCI bus, BARs and MSI-X against a guest
+ * that does anything. What they ask of KVM is noted, and checked, by vmm-rig.c and
+ * here: no message but to an APIC, no eventfd that is there already, none left.
  *
  * An input is a program of the guest: register accesses of any width, writes
- * to guest memory, descriptors, kicks, BAR moves, MSI-X switched on and off;
+ * to guest memory, descriptors, kicks, BAR moves, MSI-X switched and its table written;
  * one step sets the device up as a driver would, so that the depths are
  * reached. Loop threads are played by this thread between the steps, so that
  * an input does the same each time. Guest memory is heap objects of its exact
@@ -22,7 +26,7 @@
 #include <linux/pci_regs.h>
 #include <linux/virtio_net.h>
 
-#include "tests/unit/fake-pci.h"
+#include "tests/unit/vmm-rig.h"
 #include "vmm/loop.h"
 #include "vmm/net/backend.h"
 #include "vmm/net/nic.h"
@@ -39,6 +43,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 #define RAM2_SIZE 0x1000u
 #define RING(q) (RAM + 0x1000ull * (q)) /* 32 entries: desc, +0x800 avail, +0xc00 used */
 #define RING_NUM 32
+#define IOEVENTFDS 64
 
 /* --- loops without threads ------------------------------------------------- */
 
@@ -143,6 +148,40 @@ static void loops_run(void)
 	}
 }
 
+/* --- KVM's ioeventfds -------------------------------------------------------- */
+
+static struct {
+	u64 gpa;
+	int fd;
+} io[IOEVENTFDS];
+static unsigned int io_nr;
+
+int vm_ioeventfd_add(struct vm *vm, u64 gpa, int fd)
+{
+	unsigned int i;
+
+	for (i = 0; i < io_nr; i++)
+		if (io[i].gpa == gpa)
+			abort(); /* KVM says EEXIST */
+	if (io_nr == IOEVENTFDS)
+		abort();
+	io[io_nr].gpa = gpa;
+	io[io_nr++].fd = fd;
+	return 0;
+}
+
+int vm_ioeventfd_remove(struct vm *vm, u64 gpa, int fd)
+{
+	unsigned int i;
+
+	for (i = 0; i < io_nr; i++)
+		if (io[i].gpa == gpa && io[i].fd == fd) {
+			io[i] = io[--io_nr];
+			return 0;
+		}
+	abort(); /* KVM says ENOENT */
+}
+
 /* --- the guest ------------------------------------------------------------- */
 
 struct input {
@@ -158,17 +197,73 @@ static u64 take(struct input *in, unsigned int bytes)
 	return value;
 }
 
-static struct vm vm;
+static struct vm *vm;
+static struct pci_device *dev;
 static struct viola_extent ext[2];
+static u64 home; /* where the BAR was placed */
 
 static u8 *ram(u64 off)
 {
 	return off < RAM_SIZE ? ext[0].base + off : ext[1].base + (off - RAM_SIZE);
 }
 
+/* Where the guest thinks that the BAR is; there may be nothing. */
+static u64 bar_at(void)
+{
+	return (u64)pci_config_read(dev, PCI_BASE_ADDRESS_1, 4) << 32 |
+	       (pci_config_read(dev, PCI_BASE_ADDRESS_0, 4) & ~0xfu);
+}
+
+static u64 get(u64 off, unsigned int len)
+{
+	u64 value;
+
+	bus_read(&vm->mmio, bar_at() + off, &value, len);
+	return value;
+}
+
 static void set(u64 off, u64 value, unsigned int len)
 {
-	fake_write(VIRTIO_PCI_BAR, off, value, len);
+	bus_write(&vm->mmio, bar_at() + off, value, len);
+}
+
+static void bar_move(u64 gpa)
+{
+	pci_config_write(dev, PCI_BASE_ADDRESS_0, (u32)gpa, 4);
+	pci_config_write(dev, PCI_BASE_ADDRESS_1, (u32)(gpa >> 32), 4);
+}
+
+/* Offset of the MSI-X capability; there is one. */
+static unsigned int msix_at(void)
+{
+	unsigned int at = dev->config[PCI_CAPABILITY_LIST];
+
+	while (dev->config[at] != PCI_CAP_ID_MSIX)
+		at = dev->config[at + PCI_CAP_LIST_NEXT];
+	return at;
+}
+
+/* What has reached KVM, and what answers, is what may. */
+static void check(void)
+{
+	const struct pci_bar *bar = &dev->bar[VIRTIO_PCI_BAR];
+	const struct pci_bus *bus = &vm->pci;
+	unsigned int i;
+
+	if (rig.stopped)
+		abort();
+	for (i = 0; i < rig.irqfds; i++)
+		if (rig.route[rig.irqfd[i].gsi].addr >> 20 != LAYOUT_LAPIC >> 20)
+			abort();
+	if (rig.irqfds && !pci_msix_enabled(dev))
+		abort();
+	if (bar->mapped &&
+	    !(bar->base >= bus->mmio32_base && bar->base + bar->size <= bus->mmio32_end) &&
+	    !(bar->base >= bus->mmio64_base && bar->base + bar->size <= bus->mmio64_end))
+		abort();
+	for (i = 0; i < io_nr; i++)
+		if (!bar->mapped || io[i].gpa < bar->base || io[i].gpa >= bar->base + bar->size)
+			abort();
 }
 
 static void step_set_up(struct input *in)
@@ -189,7 +284,8 @@ static void step_set_up(struct input *in)
 		features |= 1 << VIRTIO_NET_F_MQ;
 	if (choice & 32)
 		features |= 1ull << 40;
-	fake_config_write(PCI_COMMAND, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER, 2);
+	bar_move(home);
+	pci_config_write(dev, PCI_COMMAND, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER, 2);
 	set(20, 0, 1);
 	if (choice & 64)
 		memset(ram(0), 0, RAM_SIZE);
@@ -225,9 +321,8 @@ static void step_anywhere(struct input *in)
 	unsigned int len = 1u << (take(in, 1) & 3);
 	u64 off = take(in, 2) % (VIRTIO_PCI_BAR_SIZE - 7);
 
-	fake_read(VIRTIO_PCI_BAR, off, len);
-	if (off < VIRTIO_PCI_TABLE_OFF) /* beyond is the bus's */
-		set(off, take(in, len), len);
+	get(off, len);
+	set(off, take(in, len), len);
 }
 
 static void step_read_registers(struct input *in)
@@ -235,9 +330,9 @@ static void step_read_registers(struct input *in)
 	unsigned int off;
 
 	for (off = 0; off < 64; off += 4)
-		fake_read(VIRTIO_PCI_BAR, off, 4);
-	fake_read(VIRTIO_PCI_BAR, VIRTIO_PCI_ISR_OFF, 1);
-	fake_read(VIRTIO_PCI_BAR, VIRTIO_PCI_DEVICE_OFF, 8);
+		get(off, 4);
+	get(VIRTIO_PCI_ISR_OFF, 1);
+	get(VIRTIO_PCI_DEVICE_OFF, 8);
 }
 
 static void step_poke(struct input *in)
@@ -297,16 +392,38 @@ static void step_run(struct input *in)
 	loops_run();
 }
 
+/* Most of the time to a place where it may be, else to RAM and the like. */
 static void step_bar(struct input *in)
 {
-	u64 choice = take(in, 1);
+	u64 choice = take(in, 1), at = (choice >> 1 & 0x1f) * VIRTIO_PCI_BAR_SIZE;
 
-	fake_bar_move(VIRTIO_PCI_BAR, choice << 16, choice & 1);
+	if (choice & 0x80)
+		at = choice & 0x40 ? vm->pci.mmio64_end - at : at << 8;
+	else
+		at += choice & 0x40 ? vm->pci.mmio32_base : vm->pci.mmio64_base;
+	bar_move(at);
+	pci_config_write(dev, PCI_COMMAND, PCI_COMMAND_MASTER |
+			 (choice & 1 ? PCI_COMMAND_MEMORY : 0), 2);
 }
 
+/* MSI-X switched; or an entry of its table, right more often than not. */
 static void step_msix(struct input *in)
 {
-	fake_msix_enable(take(in, 1) & 1);
+	u64 choice = take(in, 1), entry;
+
+	if (!(choice & 4)) {
+		pci_config_write(dev, msix_at() + PCI_MSIX_FLAGS,
+				 (choice & 1 ? PCI_MSIX_FLAGS_ENABLE : 0) |
+				 (choice & 2 ? PCI_MSIX_FLAGS_MASKALL : 0), 2);
+		return;
+	}
+	entry = VIRTIO_PCI_TABLE_OFF + take(in, 1) % (QUEUES + 1) * PCI_MSIX_ENTRY_SIZE;
+	set(entry + PCI_MSIX_ENTRY_LOWER_ADDR,
+	    choice & 8 ? take(in, 4) : LAYOUT_LAPIC | (choice & 0xf0) << 8, 4);
+	set(entry + PCI_MSIX_ENTRY_UPPER_ADDR, choice & 16 ? take(in, 1) : 0, 4);
+	set(entry + PCI_MSIX_ENTRY_DATA, take(in, 1), 4);
+	set(entry + PCI_MSIX_ENTRY_VECTOR_CTRL, choice & 1, 4);
+	get(VIRTIO_PCI_PBA_OFF, 8);
 }
 
 /* All of configuration space, the window into the BAR most of the time. */
@@ -318,10 +435,10 @@ static void step_config(struct input *in)
 	if (choice & 0x80)
 		off = (unsigned int)take(in, 1) & ~(len - 1);
 	else
-		off = (fake_pci.dev->next_cap - 20u - (choice & 0x40 ? 12 : 0) +
+		off = (dev->next_cap - 20u - (choice & 0x40 ? 12 : 0) +
 		       (unsigned int)(choice >> 2 & 15)) & ~(len - 1);
-	fake_config_write(off, (u32)take(in, len), len);
-	fake_config_read(off, len);
+	pci_config_write(dev, off, (u32)take(in, len), len);
+	pci_config_read(dev, off, len);
 }
 
 static void (*const step[])(struct input *in) = {
@@ -335,32 +452,41 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct nic_config cfg = { .mac = { 2, 0, 0, 0, 0, 1 }, .queues = PAIRS };
 	struct input in = { data, data + size };
 	struct net_backend *be;
+	unsigned int i;
 
-	fake_pci_reset();
 	memset(watched, 0, sizeof(watched));
-	memset(&vm, 0, sizeof(vm));
+	vm = rig_create(0, 1);
 	ext[0] = (struct viola_extent){ RAM, RAM_SIZE, calloc(1, RAM_SIZE) };
 	ext[1] = (struct viola_extent){ RAM2, RAM2_SIZE, calloc(1, RAM2_SIZE) };
-	vm.mem.map = (struct viola_mem){ ext, 2 };
+	vm->mem.map = (struct viola_mem){ ext, 2 };
 	if (!ext[0].base || !ext[1].base || reflect_backend_open(&be, PAIRS) ||
-	    virtio_net_create(&vm, be, &cfg, NULL))
+	    virtio_net_create(vm, be, &cfg, NULL))
 		abort();
-	while (in.at < in.end)
+	dev = vm->pci.slot[1]; /* behind the host bridge */
+	home = bar_at();
+	while (in.at < in.end) {
 		step[take(&in, 1) % ARRAY_SIZE(step)](&in);
+		check();
+	}
 	loops_run();
 
 	/* Whatever happened, a reset mends the device. */
+	bar_move(home);
+	pci_config_write(dev, PCI_COMMAND, PCI_COMMAND_MEMORY, 2);
 	set(20, 0, 1);
-	if (fake_read(VIRTIO_PCI_BAR, 20, 1))
+	if (get(20, 1))
 		abort();
 	/* Nothing of it is left in the guest's memory: it may go at once. */
 	memset(ram(0), 0xa5, RAM_SIZE);
 	loops_run();
 	if (*ram(0) != 0xa5 || memcmp(ram(0), ram(1), RAM_SIZE - 1))
 		abort();
-	fake_pci_destroy();
-	if (fake_pci.io_nr)
+	rig_destroy(vm);
+	if (io_nr || rig.irqfds)
 		abort();
+	for (i = 0; i < RIG_GSIS; i++)
+		if (rig.route[i].used)
+			abort();
 	free(ext[0].base);
 	free(ext[1].base);
 	return 0;
