@@ -114,7 +114,7 @@ class Run:
         command += [self.place.program("viola-measure"), "--out", self.stage, "--guest-kernel",
                     self.release, "--paths", ",".join(o.paths), "--rounds", str(o.rounds),
                     "--rtt-count", str(o.rtt_count), "--rate-ms", str(o.rate_ms), "--warmup",
-                    str(o.warmup), "--limit", str(o.limit)]
+                    str(o.warmup), "--limit", str(o.limit), "--sched", o.sched]
         for path, ns in o.slow.items():
             command += ["--slow", "%s=%d" % (path, ns)]
         return command

@@ -47,7 +47,8 @@ def of_rounds(doc):
         return []
     notes = ["Each figure is the median over %s rounds%s; nothing is left out as an outlier. The "
              "paths take turns within a round, and ratios are formed within it. Warm-up: %s round "
-             "trips, and as many frames of a stream, before each phase; not counted." %
+             "trips before those that count, and a quarter of a stream's length, 100 ms at most, "
+             "before it." %
              (" to ".join(str(r) for r in rounds),
               ", in brackets the interval of %.1f %%" % (100 * stats.median_ranks(rounds[0])[1])
               if stats.median_ranks(rounds[0]) else "", doc["settings"].get("warmup"))]
@@ -78,6 +79,10 @@ def of_method(doc):
             notes.append("Rates: when sending, the guest sends as fast as it can (open loop); when "
                          "receiving, at most %s frames are in flight. Both count frames that "
                          "arrived whole." % path["window"])
+    if doc["settings"].get("sched") == "fifo":
+        notes.append("The threads of a path run first in, first out: each until it has nothing to "
+                     "do, so its batches are the largest there can be. The fair scheduler "
+                     "(--sched fair) makes smaller ones, which differ from round to round.")
     return notes + [mode.note]
 
 

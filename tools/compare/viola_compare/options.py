@@ -20,7 +20,7 @@ got worse by --threshold (with --against); 2 usage or set-up."""
 NORMAL = {"rounds": 6, "rtt_count": 1500, "warmup": 200, "rate_ms": 1000, "limit": 240}
 QUICK = {"rounds": 2, "rtt_count": 200, "warmup": 50, "rate_ms": 300, "limit": 120}
 # Virtual time has no noise of the host's to be averaged away, and passes slowly.
-ICOUNT = {"rounds": 6, "rtt_count": 150, "warmup": 50, "rate_ms": 50, "limit": 480}
+ICOUNT = {"rounds": 6, "rtt_count": 300, "warmup": 50, "rate_ms": 50, "limit": 480}
 ICOUNT_QUICK = {"rounds": 2, "rtt_count": 100, "warmup": 20, "rate_ms": 20, "limit": 480}
 
 
@@ -111,6 +111,9 @@ def parser(paths):
         help="the wall clock, also where the lab is emulated: only counts repeat there")
     add("--times", action="store_true",
         help="show times and rates of an emulated lab's wall clock, too")
+    add("--sched", choices=("fifo", "fair"),
+        help="of the threads of a path: fifo (each runs until it has nothing to do) or fair "
+             "(fair; virtual time fifo)")
     add("--limit", metavar="SECONDS", type=number(1, 86400),
         help="for a guest's start, and for each of its rounds; then it is killed (%s)" %
              per_kind("limit"))
@@ -167,6 +170,7 @@ def parse(arguments, paths):
 def complete(o, icount):
     """Fill in what the kind of run decides."""
     o.icount = icount
+    o.sched = o.sched or ("fifo" if icount else "fair")
     defaults = ((ICOUNT_QUICK if icount else QUICK) if o.quick else
                 (ICOUNT if icount else NORMAL))
     for key, value in defaults.items():
@@ -177,5 +181,5 @@ def complete(o, icount):
 def settings(o):
     """The element "settings" of the document."""
     return {"rtt_count": o.rtt_count, "warmup": o.warmup, "rate_ms": o.rate_ms,
-            "rounds": o.rounds, "quick": o.quick, "kernel": None if o.host else o.kernel,
+            "rounds": o.rounds, "quick": o.quick, "sched": o.sched, "kernel": None if o.host else o.kernel,
             "guest_kernel": o.guest_kernel or o.kernel, "times": o.times, "slow": o.slow}
