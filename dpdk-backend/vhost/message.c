@@ -73,9 +73,10 @@ static bool file_is_memory(int fd)
 
 /*
  * Maps @fd as far as @len bytes from @offset on, if it is memory that does not end before
- * that; else NULL, and why of a memory region in @why. The library does the same, but forgets to close a file of which the
- * mapping fails (22.11 to 25.11 at least), and what it has of a memory table then it
- * does not check for. That the file does not end may change: see hole.h.
+ * that. Otherwise NULL, and @why says what is wrong with a memory region. The library does
+ * the same, but it does not close a file whose mapping fails, and it keeps what it has of
+ * the memory table without a check (22.11 to 25.11 at least). A file that is long enough
+ * now may be cut short later: see hole.h.
  */
 static void *file_map(int fd, u64 offset, u64 len, const char **why)
 {
@@ -187,7 +188,7 @@ static const char *check_log(const struct message *m, const struct files *f, boo
 	if (m->log.offset)
 		return "the dirty log is not at the beginning of its file";
 	if (f && !file_holds(f->fd[0], 0, m->log.size, &ignored))
-		return "the dirty log is empty, or longer than its file, or that is no shared memory";
+		return "the dirty log is empty, longer than its file, or not in shared memory";
 	return NULL;
 }
 
@@ -248,7 +249,7 @@ static const char *check_num(const struct message *m, const struct files *f, boo
 	u32 num = m->state.num;
 
 	if (!(packed ? viola_packed_num_valid(num) : viola_ring_num_valid(num)))
-		return "that ring size is not supported: 1 to 32768 entries, of a split ring a power of two";
+		return "ring size not supported: 1 to 32768, for a split ring a power of two";
 	return NULL;
 }
 

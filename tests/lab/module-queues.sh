@@ -3,16 +3,17 @@
 #
 # The user guide's recipe for several queues by QEMU, as it is written there: QEMU takes
 # it, and each queue pair is served by a device of its own. No guest runs.
+# check: kernels=one smp=1 limit=1200 cost=20
 set -uo pipefail
-# shellcheck source=lib/module.bash
-source "$(dirname "$0")/lib/module.bash"
+# shellcheck source=lib/lab.bash
+source "$(dirname "$0")/lib/lab.bash"
 
 counters=/sys/kernel/debug/viola/queues
 
 # recipe PATTERN: what matches in the guide, up to a blank or the end of its shell's words
 recipe()
 {
-	grep -o -- "$1[^ ']*" "$module_top/Documentation/user-guide.md" | head -n 1
+	grep -o -- "$1[^ ']*" "$lab_top/Documentation/user-guide.md" | head -n 1
 }
 
 # Two pairs are four queues.
@@ -25,7 +26,7 @@ inside()
 {
 	local netdev device said ifindex
 
-	module_load
+	check "module loads" module_load
 	modprobe -a macvtap veth
 	ip link add eth-guide type veth peer name far-guide
 	ip link add link eth-guide name mv0 type macvtap mode bridge
@@ -50,5 +51,4 @@ inside()
 	fi
 }
 
-module_cpus=1
-module_test 1200 "$@"
+lab_run "$@"

@@ -5,36 +5,20 @@
 # its console stops reading, its terminal hangs up; and what a guest is told of
 # the tap and of its processors.
 #
-#	tests/lab/vmm-faults.sh [CASE…]
+#	tests/lab/vmm-faults.sh [KERNEL [CASE…]]
 #
 # The same file, started inside the lab with --inside, runs the machines there.
+# A guest with several CPUs wants one CPU (Documentation/lab.md, "Nested guests").
+# check: kernels=one smp=1 limit=1700 cost=150
 set -uo pipefail
+# shellcheck source=lib/lab.bash
+source "$(dirname "$0")/lib/lab.bash"
 
-top=$(cd "$(dirname "$0")/../.." && pwd -P)
-# shellcheck source=lib/report.bash
-source "$top/tests/lab/lib/report.bash"
-# shellcheck source=lib/owner.bash
-source "$top/tests/lab/lib/owner.bash"
-self=$top/tests/lab/vmm-faults.sh
-dir=$top/build/lab/vmm-faults
-kernel=6.12
+dir=$lab_top/build/lab/vmm-faults
 limit=400 # seconds for what a guest does; only a hang reaches it
 monitor=${VIOLA_TEST_VMM:-viola-vmm} # an older one, to see what it fails
 
 # --- in the lab ----------------------------------------------------------------
-
-# judge NAME COMMAND…: one case, by the command's status and what it says
-judge()
-{
-	local name=$1 said
-
-	shift
-	if said=$("$@" 2>&1); then
-		printf 'ok - %s\n' "$name"
-	else
-		printf 'not ok - %s - %s\n' "$name" "$(tail -n 1 <<<"$said")"
-	fi
-}
 
 # start APPEND [OPTION…]: a guest in the background, standard output as it is
 start()
@@ -88,10 +72,10 @@ ends()
 {
 	local status=0 name=$1
 
-	judge "$name" ended $limit
+	check "$name" ended $limit
 	kill -KILL "$vmm" 2>/dev/null && return
 	wait "$vmm" || status=$?
-	judge "$name: status 0" test $status = 0
+	check "$name: status 0" test $status = 0
 }
 
 # A tap of 1400 bytes for every path, one guest with four processors.
@@ -108,18 +92,18 @@ case_links()
 		--net path=virtio,backend=tap,ifname=ft-virtio \
 		--net path=vhost,backend=tap,ifname=ft-vhost \
 		--net path=viola,backend=tap,ifname=ft-viola >"$dir/console"
-	judge "four links come up" await "links up"
-	judge "four processors are one package" reports "packages 1"
-	judge "four processors are four cores" reports "cores 4"
-	judge "no core has two threads" reports "threads 0 1 2 3 "
-	judge "each processor has three siblings" reports "siblings 4 "
-	judge "e1000: has no way to learn the tap's MTU" reports "link 1 mtu 1500"
+	check "four links come up" await "links up"
+	check "four processors are one package" reports "packages 1"
+	check "four processors are four cores" reports "cores 4"
+	check "no core has two threads" reports "threads 0 1 2 3 "
+	check "each processor has three siblings" reports "siblings 4 "
+	check "e1000: has no way to learn the tap's MTU" reports "link 1 mtu 1500"
 	for path in e1000 virtio vhost viola; do
 		((slot++))
-		[[ $path == e1000 ]] || judge "$path: has the tap's MTU" reports "link $slot mtu 1400"
+		[[ $path == e1000 ]] || check "$path: has the tap's MTU" reports "link $slot mtu 1400"
 		ip link delete "ft-$path"
-		judge "$path: the carrier goes with the tap" await "lost $slot"
-		judge "$path: the monitor says so" grep -q "net$((slot - 1)):.*gone" "$dir/err"
+		check "$path: the carrier goes with the tap" await "lost $slot"
+		check "$path: the monitor says so" grep -q "net$((slot - 1)):.*gone" "$dir/err"
 	done
 	ends "the guest powers off"
 }
@@ -139,11 +123,11 @@ case_macvtap()
 		ip link add link fv0 name fm0 type macvtap mode bridge
 		ip link set fm0 up
 		start test.traffic --net path=$path,backend=tap,ifname=fm0 >"$dir/console"
-		judge "$path on a macvtap: carries frames" await answered
-		judge "$path on a macvtap: has its address" \
+		check "$path on a macvtap: carries frames" await answered
+		check "$path on a macvtap: has its address" \
 			grep -q "^address $(cat /sys/class/net/fm0/address) " "$dir/report"
 		[[ $path == e1000 ]] ||
-			judge "$path on a macvtap: has its MTU" grep -q ' mtu 1400' "$dir/report"
+			check "$path on a macvtap: has its MTU" grep -q ' mtu 1400' "$dir/report"
 		ends "$path on a macvtap: the guest powers off"
 		ip link delete fm0
 	done
@@ -167,11 +151,11 @@ case_macvtap_deleted()
 		--net path=virtio,backend=tap,ifname=fm-virtio \
 		--net path=vhost,backend=tap,ifname=fm-vhost \
 		--net path=viola,backend=tap,ifname=fm-viola >"$dir/console"
-	judge "four links on macvtaps come up" await "links up"
+	check "four links on macvtaps come up" await "links up"
 	for path in e1000 virtio vhost viola; do
 		((slot++))
 		ip link delete "fm-$path"
-		judge "$path: the carrier goes with the macvtap" await "lost $slot"
+		check "$path: the carrier goes with the macvtap" await "lost $slot"
 	done
 	ends "the guest powers off after its macvtaps"
 	ip link delete fd0
@@ -182,9 +166,9 @@ case_pattern()
 {
 	ip tuntap add vt0 mode tap
 	start test.ticks --net path=virtio,backend=tap,ifname=vt%d >"$dir/console"
-	judge "a name with %d starts" await "tick 2"
-	judge "a name with %d is the kernel's choice" test -e /sys/class/net/vt1
-	judge "the monitor tells the name" grep -q 'vt1' "$dir/err"
+	check "a name with %d starts" await "tick 2"
+	check "a name with %d is the kernel's choice" test -e /sys/class/net/vt1
+	check "the monitor tells the name" grep -q 'vt1' "$dir/err"
 	kill "$vmm"
 	ends "a machine on such a tap ends"
 	ip link delete vt0
@@ -204,32 +188,32 @@ stuck_start()
 case_stuck()
 {
 	stuck_start test.flood
-	judge "a flood on the console begins" await flooding
-	judge "the guest goes on when nothing gets through" await stuck
-	judge "and on" await "tick 10"
+	check "a flood on the console begins" await flooding
+	check "the guest goes on when nothing gets through" await stuck
+	check "and on" await "tick 10"
 	kill -TERM "$vmm"
 	ends "SIGTERM ends it all the same"
 
 	stuck_start test.off
 	ends "a guest with a full console can power off"
-	judge "it was the guest that did" reports off
+	check "it was the guest that did" reports off
 	exec 8<&-
 }
 
 case_hangup()
 {
-	(
-		trap '' HUP
-		start test.ticks >"$dir/console"
-		judge "a machine under nohup starts" await "tick 2"
-		kill -HUP "$vmm"
-		judge "an ignored SIGHUP stays ignored" await \
-			"tick $(($(grep -c tick "$dir/report") + 4))"
-		kill -TERM "$vmm"
-		ends "SIGTERM ends a machine under nohup"
-	)
+	trap '' HUP
 	start test.ticks >"$dir/console"
-	judge "a machine without nohup starts" await "tick 2"
+	trap - HUP
+	check "a machine under nohup starts" await "tick 2"
+	kill -HUP "$vmm"
+	check "an ignored SIGHUP stays ignored" await \
+		"tick $(($(grep -c tick "$dir/report") + 4))"
+	kill -TERM "$vmm"
+	ends "SIGTERM ends a machine under nohup"
+
+	start test.ticks >"$dir/console"
+	check "a machine without nohup starts" await "tick 2"
 	kill -HUP "$vmm"
 	ends "SIGHUP ends a machine without nohup"
 }
@@ -238,35 +222,25 @@ inside()
 {
 	local name vmm
 
-	modprobe -a tun tap vhost_net
-	insmod "$top/build/module/$(uname -r)/viola.ko"
+	modprobe vhost_net
+	check "module loads" module_load
 	for name; do
 		"case_$name"
 	done
-	judge "the module unloads" rmmod viola
+	check "the module unloads" rmmod viola
 }
 
-if [[ ${1-} == --inside ]]; then
-	shift
-	inside "$@"
-	exit
-fi
+lab_main "$@"
 
 # --- outside --------------------------------------------------------------------
 
-cases=("$@")
-((${#cases[@]})) || cases=(links macvtap macvtap_deleted pattern stuck hangup)
-cd "$top" || exit 1
-status=0
+names=("${@:2}")
+((${#names[@]})) || names=(links macvtap macvtap_deleted pattern stuck hangup)
 mkdir -p "$dir"
-if ! build/bin/viola-mkinitramfs --kernel "$kernel" --init "$top/tests/lab/vmm-faults.init" \
-	--output "$dir/initrd"; then
-	printf 'not ok - initramfs can be made\n0 passed, 1 failed, 0 skipped\n'
-	exit 1
-fi
-# A guest with several CPUs wants one CPU (Documentation/lab.md, "Nested guests").
-build/bin/viola lab --quiet --kernel "$kernel" --smp 1 --timeout 1700 \
-	--log "$dir/lab-kernel.log" -- \
-	bash "$self" --inside "${cases[@]}" </dev/null >"$dir/out" 2>"$dir/errors" || status=$?
+for kernel in $(lab_kernels "$(lab_note kernels one)" "${@:1:1}"); do
+	check "$kernel: initramfs can be made" build/bin/viola-mkinitramfs --kernel "$kernel" \
+		--init "$lab_top/tests/lab/vmm-faults.init" --output "$dir/initrd"
+	lab_cases "$kernel" -- "${names[@]}"
+done
 rm -f "$dir/initrd"
-lab_report "$status" "$dir/out" "$dir/errors"
+tap_end

@@ -163,7 +163,8 @@ class Runs(Program):
             told = json.load(f)
         self.assertEqual(told[3:], ["--guest-kernel", "6.1.0-amd64", "--paths", "vhost,viola",
                                     "--rounds", "7", "--rtt-count", "11", "--rate-ms", "12",
-                                    "--warmup", "13", "--limit", "14", "--slow", "viola=1500"])
+                                    "--warmup", "13", "--limit", "14", "--sched", "fifo",
+                                    "--slow", "viola=1500"])
         self.assertEqual(self.result()["settings"]["slow"], {"viola": 1500})
 
     def test_virtual_time_where_the_lab_is_emulated(self):
@@ -325,7 +326,7 @@ class Against(Program):
         runs = len(self.lab_lines())
         done = self.compare("--against", base, "--rtt-count", "7")
         self.assertEqual(done.returncode, 2)
-        self.assertIn("--rtt-count 150, this is with 7", done.stderr)
+        self.assertIn("--rtt-count 300, this is with 7", done.stderr)
         done = self.compare("--against", base, "--wall")
         self.assertIn("was measured in mode lab-icount, this is lab-tcg", done.stderr)
         done = self.compare("--against", "/nowhere.json")

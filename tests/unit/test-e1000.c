@@ -1806,7 +1806,8 @@ int main(void)
 		T(tx_own_fcs), T(tx_legacy_checksum), T(tx_checksum), T(tx_vlan), T(tso),
 		T(tso_late_end), T(tso_context_is_kept), T(tx_backend_full), T(tx_budget),
 		T(statistics), T(rx_single), T(fcs), T(rx_multi), T(rx_filters), T(rx_vlan),
-		T(rx_checksum), T(rx_full), T(rx_threshold), T(bus_master), T(loopback), T(loopback_ends), T(far_end_lost),
+		T(rx_checksum), T(rx_full), T(rx_threshold), T(bus_master), T(loopback),
+		T(loopback_ends), T(far_end_lost),
 		T(reflecting_backend), T(tso_bad_contexts), T(checksum_offsets),
 		T(rings_without_progress), T(dma_outside_ram), T(tx_oversize), T(tx_ring_moves),
 	};

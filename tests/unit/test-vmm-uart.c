@@ -276,6 +276,7 @@ static unsigned int polls(void)
 static void a_reader_that_stopped_does_not_hold_a_poller_up(void **state)
 {
 	unsigned int n, i;
+	u8 page[4096];
 
 	open_port();
 	n = fill_up();
@@ -288,7 +289,7 @@ static void a_reader_that_stopped_does_not_hold_a_poller_up(void **state)
 	assert_true(uart.out.lost > 10000 - OUTPUT_SIZE);
 	read_back(0, n);
 	while (uart.out.len)
-		assert_true(read(out[0], &(u8[4096]){ 0 }, 4096) > 0);
+		assert_true(read(out[0], page, sizeof(page)) > 0);
 	assert_int_equal(polls(), 1);
 	n = fill_up();
 	assert_true(n > 60000);

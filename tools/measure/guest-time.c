@@ -215,7 +215,7 @@ static int silent(enum libbpf_print_level level, const char *format, va_list lis
 
 int guest_time_open(struct guest_time *t, struct failure *f)
 {
-	struct place p;
+	struct place p = { .btf_fd = -1 };
 	int err;
 
 	*t = (struct guest_time){

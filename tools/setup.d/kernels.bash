@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
+# shellcheck disable=SC2034,SC2154 # variables that tools/setup sets or reads
 #
 # Part of tools/setup: the lab's kernels with their headers, in the cache.
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
+# shellcheck disable=SC2034,SC2154 # variables that tools/setup sets or reads
 #
 # Part of tools/setup: the lab's own QEMU, for machines whose CPUs are emulated. It
 # is the distribution's source of the installed version with the changes that lie in

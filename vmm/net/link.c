@@ -94,7 +94,7 @@ int link_query(const char *name, struct link_info *link)
 	if (fd < 0)
 		return fd;
 	n = send(fd, &request, sizeof(request), 0);
-	if (n == (ssize_t)sizeof(request))
+	if (n >= 0) /* netlink takes a message whole */
 		n = recv(fd, buf, sizeof(buf), 0);
 	err = n < 0 ? -errno : parse_answer(buf, n, link);
 	close(fd);
