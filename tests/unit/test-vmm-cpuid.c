@@ -306,7 +306,7 @@ static void cpus_are_cores_of_one_package(void **state)
 						continue;
 					found++;
 					if (p.apic != i || p.package || p.core != i || p.threads != 1)
-						fail_msg("%s, CPU %u/%u, way %u: %u, package %u, core %u, threads %u",
+						fail_msg("%s, CPU %u/%u, way %u: %u, package %u, core %u, %u",
 							 hosts[h].name, i, cpus, w, p.apic,
 							 p.package, p.core, p.threads);
 				}
