@@ -43,6 +43,9 @@ script short 'ok one; ok two' 'echo 1..3'
 script status 'ok one' 'echo 1..1; exit 3'
 script killed 'ok one; echo 1..1' "kill -KILL \$\$"
 script hangs 'ok one' "setsid sleep $long &" "sleep $long" 'tap_end'
+script orphan "bash -c 'sleep 1 & echo \$! >$dir/orphan.pid'" \
+	"for ((i = 0; i < 600; i++)); do [[ -d /proc/\$(<$dir/orphan.pid) ]] || break; sleep 0.1; done" \
+	'check gone test $i -lt 600' 'tap_end'
 script leaves 'ok one' "setsid sleep $longer &" 'tap_end'
 
 check "cases that pass and that are skipped" judged '2 passed, 0 failed, 1 skipped' 0 "$dir/good.sh"
@@ -57,6 +60,7 @@ check "it is stopped with what it started" bash -c "! pgrep -a -f '^sleep $long\
 check "a process left behind keeps nobody waiting" \
 	judged '1 passed, 0 failed, 0 skipped' 0 "$dir/leaves.sh"
 check "it is stopped" bash -c "! pgrep -a -f '^sleep $longer\$'"
+check "an orphan that ends is reaped" judged '1 passed, 0 failed, 0 skipped' 0 "$dir/orphan.sh"
 check "several scripts side by side" judged '4 passed, 2 failed, 2 skipped' 1 \
 	"$dir/good.sh" "$dir/silent.sh" "$dir/good.sh" "$dir/silent.sh"
 check "a missing script" judged '0 passed, 1 failed, 0 skipped' 1 "$dir/none.sh"
