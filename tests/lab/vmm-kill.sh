@@ -37,7 +37,7 @@ start_vmm()
 		"$VIOLA_CACHE/kernel/$(uname -r)/boot/vmlinuz-$(uname -r)" \
 		--initrd "$dir/initrd" --net path=viola,backend=tap,ifname=vtap0 \
 		--serial1 "$dir/results" --append \
-		"console=ttyS0 quiet ipv6.disable=1 panic=-1 viola.agent=$1+--warmup=20+--timeout-ms=10000+--wait-ms=60000+--settle-ms=0" \
+		"console=ttyS0 quiet ipv6.disable=1 panic=-1 viola.agent=$1+--verbose+--warmup=20+--timeout-ms=10000+--wait-ms=60000+--settle-ms=0" \
 		</dev/null >"$dir/console" 2>&1 &
 	vmm=$!
 }

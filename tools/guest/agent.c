@@ -39,6 +39,7 @@ static const char usage[] =
 "  --settle-ms MS      to wait for an idle machine before measuring (10000)\n"
 "  --no-control        no far end: a reflector returns every frame; round trips only\n"
 "  --json FILE         where the results go; - is standard output (-)\n"
+"  --verbose           say on standard error which phase begins\n"
 "  --help, --version\n"
 "\n"
 "Exit status: 0 all frames as sent; 1 frames lost in round trips, duplicated,\n"
@@ -83,8 +84,8 @@ static bool parse_directions(char *s, struct agent_config *c)
 
 enum option_id {
 	O_IFACE = 256, O_RTT_COUNT, O_RTT_SIZE, O_WARMUP, O_RATE_MS, O_RATE_SIZE,
-	O_RATE, O_ROUNDS, O_WINDOW, O_TIMEOUT, O_WAIT, O_SETTLE, O_NO_CONTROL, O_JSON, O_HELP,
-	O_VERSION,
+	O_RATE, O_ROUNDS, O_WINDOW, O_TIMEOUT, O_WAIT, O_SETTLE, O_NO_CONTROL, O_JSON, O_VERBOSE,
+	O_HELP, O_VERSION,
 };
 
 static const struct option options[] = {
@@ -102,6 +103,7 @@ static const struct option options[] = {
 	{ "settle-ms", required_argument, NULL, O_SETTLE },
 	{ "no-control", no_argument, NULL, O_NO_CONTROL },
 	{ "json", required_argument, NULL, O_JSON },
+	{ "verbose", no_argument, NULL, O_VERBOSE },
 	{ "help", no_argument, NULL, O_HELP },
 	{ "version", no_argument, NULL, O_VERSION },
 	{ NULL },
@@ -139,6 +141,9 @@ static bool option_value(struct agent_config *c, int opt, char *arg)
 		return number_parse(arg, 0, 600000, &c->settle_ms);
 	case O_NO_CONTROL:
 		c->control = false;
+		return true;
+	case O_VERBOSE:
+		c->verbose = true;
 		return true;
 	case O_JSON:
 		c->json = arg;

@@ -29,6 +29,7 @@ struct agent_config {
 	char iface[IFNAMSIZ];		/* "auto": the first on a device */
 	const char *json;		/* path, "-" is stdout */
 	bool control;
+	bool verbose;
 	unsigned int rounds;		/* how often the list of phases is run */
 	unsigned int warmup;		/* round trips before the counted ones */
 	unsigned int rtt_count;

@@ -227,6 +227,10 @@ static int phase_run(struct agent *a, struct agent_phase spec)
 	*p = spec;
 	p->id = ++a->last_phase;
 	account_reset(&a->account, a->run, p->id, w->expect, w->limit);
+	/* On a serial console this costs exits while the phase runs. */
+	if (a->cfg.verbose)
+		fprintf(stderr, "viola-agent: phase %u %s size %u%s\n", p->id,
+			workload_name(p->workload), p->size, p->warmup ? " (warm-up)" : "");
 	/*
 	 * What costs something and is not the workload stays outside the
 	 * borders. The few interrupts of the control frames are counted for it.
