@@ -305,8 +305,9 @@ static void cpus_are_cores_of_one_package(void **state)
 					if (!ways[w](cpus, &p))
 						continue;
 					found++;
-					if (p.apic != i || p.package || p.core != i || p.threads != 1)
-						fail_msg("%s, CPU %u/%u, way %u: %u, package %u, core %u, %u",
+					if (p.apic != i || p.package || p.core != i ||
+					    p.threads != 1)
+						fail_msg("%s, CPU %u/%u, way %u: id %u, package %u, core %u, threads %u",
 							 hosts[h].name, i, cpus, w, p.apic,
 							 p.package, p.core, p.threads);
 				}
