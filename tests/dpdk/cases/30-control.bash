@@ -4,46 +4,6 @@
 # Operation: the control socket, ports and lcores that change under traffic,
 # configuration files, modes that sleep.
 
-# ask ARG…: a command to the back end with its control socket at $dir/c
-ask()
-{
-	timeout $hang $backend "$@" --control "$dir/c"
-}
-
-# asked FILTER: whether jq's FILTER is true of the status
-asked()
-{
-	ask status --json >"$dir/status.json" && jq -e "$1" "$dir/status.json" >/dev/null && return 0
-	printf 'not so: %s\n' "$1" >>"$dir/why"
-	return 1
-}
-
-# comes FILTER: jq's FILTER becomes true of the status
-comes()
-{
-	local end=$((SECONDS + hang))
-
-	while [ $SECONDS -lt $end ]; do
-		ask status --json 2>/dev/null | jq -e "$1" >/dev/null 2>&1 && return 0
-		sleep 0.1
-	done
-	asked "$1"
-}
-
-# start_controlled ARG…: as start_backend, until it answers
-start_controlled()
-{
-	local end=$((SECONDS + hang))
-
-	start_backend "$@" --control "$dir/c"
-	while [ $SECONDS -lt $end ] && kill -0 "$last" 2>/dev/null; do
-		[ -S "$dir/c" ] && ask status >/dev/null 2>&1 && return 0
-		sleep 0.05
-	done
-	printf 'the control socket does not answer\n' >>"$dir/why"
-	return 1
-}
-
 # start_stream LOG ARG…: a front end that sends until it is stopped, its process in $stream
 start_stream()
 {
