@@ -690,9 +690,14 @@ static void the_bar_is_reached_through_configuration_space(void **state)
 	/* The interrupt status is taken by reading it here as well. */
 	fake_msix_enable(false);
 	virtio_call(&note.dev, 0);
+	assert_false(fake_intx()); /* not before DRIVER_OK */
+	start(0);
+	virtio_call(&note.dev, 0);
 	assert_true(fake_intx());
 	assert_int_equal(window_read(0, VIRTIO_PCI_ISR_OFF, 1), 1);
 	assert_false(fake_intx());
+	set_status(0);
+	set_status(ACK);
 	window_write(0, VIRTIO_PCI_NOTIFY_OFF + VIRTIO_PCI_NOTIFY_STEP, 2, 1);
 	assert_int_equal(eventfd_read(virtio_kick_fd(&note.dev, 1), &count), 0);
 	/* What the fields do not describe properly does nothing. */

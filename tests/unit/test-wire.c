@@ -34,7 +34,7 @@ static void test_layout(void **state)
 {
 	static const uint8_t want[] = {
 		2, 'b', 'b', 'b', 'b', 'b', 2, 'a', 'a', 'a', 'a', 'a',
-		0x88, 0xb5, 'V', 'I', 'O', 'L', 1, VIOLA_WIRE_RTT, 3, 0,
+		0x88, 0xb5, 'V', 'I', 'O', 'L', VIOLA_WIRE_VERSION, VIOLA_WIRE_RTT, 3, 0,
 		0x55, 0x44, 0x33, 0x22, 0x11, 0, 0, 0,
 		0xb1, 0x68, 0xde, 0x3a, 0, 0, 0, 0,
 		6, 0, 0, 0, 0x78, 0x56, 0x34, 0x12,
