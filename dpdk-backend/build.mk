@@ -15,12 +15,16 @@ viola-dpdk-src := $(wildcard dpdk-backend/*.c dpdk-backend/*/*.c) tools/lib/numb
 viola-dpdk-cflags := -O3 -mprfchw $(dpdk-cflags)
 viola-dpdk-libs := $(dpdk-libs) -ljansson -lnuma
 
-unit-tests += test-dpdk-forward test-dpdk-place test-dpdk-request
+unit-tests += test-dpdk-forward test-dpdk-place test-dpdk-request test-af-packet
 test-dpdk-forward-src := tests/unit/test-dpdk-forward.c tests/unit/model-driver.c \
 			 $(addprefix dpdk-backend/forward/,forward.c filter.c fdb.c rate.c offload.c) \
 			 tools/lib/number.c
 test-dpdk-forward-cflags := $(dpdk-cflags)
 test-dpdk-forward-libs := $(dpdk-libs)
+test-af-packet-src := tests/unit/test-af-packet.c dpdk-backend/uplink/af-packet.c \
+		      dpdk-backend/forward/offload.c
+test-af-packet-cflags := $(dpdk-cflags)
+test-af-packet-libs := $(dpdk-libs)
 test-dpdk-place-src := tests/unit/test-dpdk-place.c dpdk-backend/lcore/place.c
 test-dpdk-place-cflags := $(dpdk-cflags)
 test-dpdk-place-libs := $(dpdk-libs) -lnuma

@@ -180,10 +180,9 @@ static u32 ip_find(const u8 *data, u32 len, u16 *type)
 	return at + 2;
 }
 
-bool offload_find(struct offload_layout *l, const u8 *data, u32 len)
+bool offload_find_ip(struct offload_layout *l, const u8 *data, u32 len)
 {
 	u16 type;
-	u32 at;
 
 	l->l2 = ip_find(data, len, &type);
 	if (!l->l2)
@@ -193,17 +192,27 @@ bool offload_find(struct offload_layout *l, const u8 *data, u32 len)
 		l->l3 = 4u * (data[l->l2] & 15);
 		l->ip_len = get16(data + l->l2 + 2);
 		l->protocol = data[l->l2 + 9];
-		/* Neither the first nor a later fragment. */
-		if (l->l3 < IPV4_MIN || get16(data + l->l2 + 6) & 0x3fff)
-			return false;
-	} else if (type == 0x86dd && l->l2 + IPV6_HEADER <= len && data[l->l2] >> 4 == 6) {
+		return l->l3 >= IPV4_MIN;
+	}
+	if (type == 0x86dd && l->l2 + IPV6_HEADER <= len && data[l->l2] >> 4 == 6) {
 		l->family = 6;
 		l->l3 = IPV6_HEADER;
 		l->ip_len = IPV6_HEADER + get16(data + l->l2 + 4);
 		l->protocol = data[l->l2 + 6];
-	} else {
-		return false;
+		return true;
 	}
+	return false;
+}
+
+bool offload_find(struct offload_layout *l, const u8 *data, u32 len)
+{
+	u32 at;
+
+	if (!offload_find_ip(l, data, len))
+		return false;
+	/* Neither the first nor a later fragment. */
+	if (l->family == 4 && get16(data + l->l2 + 6) & 0x3fff)
+		return false;
 	at = l->l2 + l->l3;
 	if (l->protocol == IP_UDP) {
 		l->l4 = UDP_HEADER;

@@ -33,6 +33,12 @@ struct offload_layout {
 };
 
 /*
+ * Finds the IP header of a frame in its first @len bytes at @data, our copy; what it says
+ * of itself is not checked further. False if there is none. l->l4 is not set.
+ */
+bool offload_find_ip(struct offload_layout *l, const u8 *data, u32 len);
+
+/*
  * Finds the headers of a TCP or UDP frame in its first @len bytes at @data, our
  * copy. False if it is something else, a fragment, or headers lie further back.
  */

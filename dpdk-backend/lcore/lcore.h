@@ -29,7 +29,7 @@ struct queue_counters {
 
 /* Of one port, as one lcore saw it. */
 struct counters {
-	u64 rx_invalid; /* short, long, or offload fields that lie */
+	u64 rx_invalid; /* short, long, cut off, or offload fields that lie */
 	u64 rx_mtu, rx_limited; /* dropped: longer than the MTU; above the rate */
 	u64 rx_storm; /* not flooded: above the rate for that */
 	u64 rx_filtered; /* dropped by the mode: nowhere to go */

@@ -76,6 +76,8 @@ struct port {
 	u32 tx_most; /* bytes of a frame, or a segment, that the device takes */
 	bool tx_chains; /* a frame may lie in several mbufs */
 	bool link_down; /* written by the device's interrupt */
+	bool af_packet; /* what comes is looked at first: see af-packet.h */
+	bool cut_told; /* it was said that frames come cut off; any lcore */
 
 	/* What it lets through, see filter.h; read by lcores, changed rarely. */
 	bool filter_in, filter_out; /* whether a burst needs a closer look at all */

@@ -8,13 +8,14 @@
 #include <rte_dev.h>
 #include <rte_errno.h>
 #include <rte_ethdev.h>
-#include <rte_ip.h>
 #include <rte_log.h>
 #include <rte_pause.h>
 
 #include "dpdk-backend/forward/fdb.h"
 #include "dpdk-backend/forward/forward.h"
 #include "dpdk-backend/log.h"
+#include "dpdk-backend/uplink/af-packet.h"
+#include "dpdk-backend/uplink/pseudo.h"
 #include "dpdk-backend/vhost/session.h"
 
 #define UPLINK_DESC 1024
@@ -145,6 +146,8 @@ static int uplink_start(struct port *p, char *why, size_t size)
 	if (!strcmp(info.driver_name, "net_tap") || !strcmp(info.driver_name, "net_pcap"))
 		/* These want as many of one as of the other, or one file each. */
 		p->rx_queues = p->tx_queues = 1;
+	p->af_packet = !strcmp(info.driver_name, "net_af_packet");
+	p->cut_told = false;
 	if (!p->rx_queues || !p->tx_queues)
 		return uplink_fail(p, ENODEV, why, size, "it has no queues");
 	if (p->rx_queues > 1 && info.flow_type_rss_offloads) {
@@ -295,8 +298,7 @@ static void offload_from_mbuf(struct frame *f, struct rte_mbuf *m)
 	o->csum_offset = l.l4 == 8 ? 6 : 16;
 	o->hdr_len = (u16)(l.l2 + l.l3 + l.l4);
 	field = data + o->csum_start + o->csum_offset;
-	sum = l.family == 4 ? rte_ipv4_phdr_cksum((void *)(data + l.l2), 0) :
-			      rte_ipv6_phdr_cksum((void *)(data + l.l2), 0);
+	sum = pseudo_sum(&l, data, 0);
 	memcpy(field, &sum, sizeof(sum));
 }
 
@@ -339,6 +341,9 @@ static unsigned int uplink_poll(struct lcore *lc, struct port *p)
 		if (port_owner(p, queue) != lc->index)
 			continue;
 		n = rte_eth_rx_burst(p->ethdev, queue, lc->mbuf, FRAME_BURST);
+		total += n;
+		if (unlikely(p->af_packet))
+			n = af_packet_receive(lc, p, lc->mbuf, n);
 		for (i = 0; i < n; i++) {
 			struct frame *f = &lc->frame[frames];
 
@@ -357,7 +362,6 @@ static unsigned int uplink_poll(struct lcore *lc, struct port *p)
 		for (i = 0; i < frames; i++)
 			if (lc->frame[i].mbuf)
 				rte_pktmbuf_free(lc->frame[i].mbuf);
-		total += n;
 	}
 	return total;
 }
@@ -441,8 +445,7 @@ static bool mbuf_offload(struct rte_mbuf *m, const struct frame *f, u64 offloads
 	m->l4_len = l.l4;
 	m->ol_flags |= flags;
 	/* Devices want the pseudo header's, without the length if they cut. */
-	sum = l.family == 4 ? rte_ipv4_phdr_cksum((void *)(data + l.l2), flags) :
-			      rte_ipv6_phdr_cksum((void *)(data + l.l2), flags);
+	sum = pseudo_sum(&l, data, flags);
 	memcpy(data + o->csum_start + o->csum_offset, &sum, sizeof(sum));
 	return true;
 }
