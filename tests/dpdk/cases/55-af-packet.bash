@@ -101,7 +101,8 @@ stack_segments()
 	asked "[.ports[].rx_invalid] == $(jq -c '[.ports[].rx_invalid]' "$dir/before.json")" ||
 		status=1
 	stop_backend "$back" || status=1
-	[ "$(grep -c 'net_af_packet1,iface=up1: .*cut off.*ethtool' "$dir/backend.log")" = 1 ] && return $status
+	[ "$(grep -c 'net_af_packet1,iface=up1: .*cut off.*ethtool' "$dir/backend.log")" = 1 ] &&
+		return $status
 	printf 'not one line about the cause\n' >>"$dir/why"
 	return 1
 }
