@@ -227,7 +227,10 @@ class Ovs(Backend):
 
     def start(self):
         mask = "0x%x" % (1 << self.bench.cpu_back)
-        extra = "--no-pci --no-telemetry --file-prefix " + self.prefix
+        # Without --legacy-mem it adds --in-memory by itself, which --no-huge excludes.
+        extra = "--no-pci --no-telemetry --file-prefix %s %s" % (
+            self.prefix,
+            "--in-memory" if self.bench.huge else "--no-huge --legacy-mem -m 256")
         self.tool("ovsdb-tool", "create", self.dir + "/conf.db",
                   self.root + "/usr/share/openvswitch/vswitch.ovsschema")
         with open(self.dir + "/db.log", "wb") as log:
@@ -240,8 +243,9 @@ class Ovs(Backend):
         self.vsctl("--no-wait", "init")
         self.vsctl("--no-wait", "set", "Open_vSwitch", ".", "other_config:dpdk-init=true",
                    "other_config:pmd-cpu-mask=" + mask, "other_config:dpdk-lcore-mask=" + mask,
-                   "other_config:dpdk-socket-mem=256",
-                   "other_config:dpdk-extra=\"--in-memory %s\"" % extra)
+                   "other_config:dpdk-extra=\"%s\"" % extra,
+                   # EAL refuses that beside -m.
+                   *(["other_config:dpdk-socket-mem=256"] if self.bench.huge else []))
         # Its bridge is also a tap of the kernel: of no network but its own.
         self.spawn(["unshare", "--net", self.root +
                     "/usr/lib/openvswitch-switch-dpdk/ovs-vswitchd-dpdk",
