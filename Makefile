@@ -45,13 +45,21 @@ unit-tests :=
 
 include $(wildcard vmm/build.mk vmm/*/build.mk dpdk-backend/build.mk module/build.mk tools/*/build.mk tests/*/build.mk)
 
-# $(call c-rules,name,output,object folder,flags): objects and link of one program
-define c-rules
-$(1)-obj := $$(patsubst %.c,$(B)/obj/$(1)/%.o,$$($(1)-src))
+# Programs with the same flags share their objects: build/obj/plain or
+# build/obj/sanitized; those with flags of their own have build/obj/PROGRAM.
+# $(call object-rule,object folder,flags)
+define object-rule
 $(B)/obj/$(1)/%.o: %.c
 	@mkdir -p $$(@D)
 	$$(call say,CC,$$@)
-	$$(Q)$$(CC) $$(common-cflags) $$(CFLAGS) $(3) $$($(1)-cflags) -MMD -MP -c -o $$@ $$<
+	$$(Q)$$(CC) $$(common-cflags) $$(CFLAGS) $(2) -MMD -MP -c -o $$@ $$<
+endef
+
+# $(call c-rules,name,output,flags,SHARED): objects and link of one program
+define c-rules
+$(1)-dir := $(B)/obj/$(if $(strip $($(1)-cflags)),$(1),$(4))
+$(1)-obj := $$(patsubst %.c,$$($(1)-dir)/%.o,$$($(1)-src))
+$(if $(strip $($(1)-cflags)),$(call object-rule,$(1),$(3) $($(1)-cflags)))
 $(2): $$($(1)-obj)
 	@mkdir -p $$(@D)
 	$$(call say,LINK,$$@)
@@ -67,9 +75,11 @@ Q := @
 say = @printf '  %-7s %s\n' $(1) $(2)
 endif
 
-$(foreach p,$(programs),$(eval $(call c-rules,$(p),$(B)/bin/$(p),)))
+$(eval $(call object-rule,plain,))
+$(eval $(call object-rule,sanitized,$(sanitize)))
+$(foreach p,$(programs),$(eval $(call c-rules,$(p),$(B)/bin/$(p),,plain)))
 $(foreach t,$(unit-tests),$(eval $(t)-libs += -lcmocka))
-$(foreach t,$(unit-tests),$(eval $(call c-rules,$(t),$(B)/tests/$(t),$(sanitize))))
+$(foreach t,$(unit-tests),$(eval $(call c-rules,$(t),$(B)/tests/$(t),$(sanitize),sanitized)))
 
 script-outputs := $(addprefix $(B)/bin/,$(notdir $(scripts)))
 define script-rule
