@@ -95,9 +95,8 @@ fetch()
 
 inside()
 {
-	local dir=$1 release status=0 name
+	local dir=$1 status=0 name
 
-	release=$(uname -r)
 	console=/tmp/console
 	check "tun loads" modprobe tun
 	ip link set lo up
@@ -109,7 +108,7 @@ inside()
 	/bin/busybox httpd -p 10.9.0.1:8080 -h /tmp/www
 	fetch &
 	timeout 1500 "$lab_top/build/bin/viola-vmm" --mem 256M --stats /tmp/stats \
-		--kernel "$VIOLA_CACHE/kernel/$release/boot/vmlinuz-$release" \
+		--kernel "$(lab_guest_kernel)" \
 		--initrd "$dir/initrd" --append "console=ttyS0 panic=-1 quiet" \
 		--net path=e1000,backend=tap,ifname=tap0 </dev/null >"$console" 2>&1 || status=$?
 	cp "$console" "$dir/console"

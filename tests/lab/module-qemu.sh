@@ -11,7 +11,6 @@ source "$(dirname "$0")/lib/lab.bash"
 
 bytes=$((3 << 20))
 work=/tmp/qemu
-cache=${VIOLA_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/viola}
 
 # fetch PORT FILE: the guest's file by HTTP
 fetch()
@@ -58,7 +57,7 @@ qemu_run()
 	exec 9<>/dev/viola-net
 	qemu-system-x86_64 -M q35 -accel kvm -cpu host -m 256M -nodefaults -no-user-config \
 		-display none -no-reboot -serial "file:$out" \
-		-kernel "$cache/kernel/$(uname -r)/boot/vmlinuz-$(uname -r)" \
+		-kernel "$(lab_guest_kernel)" \
 		-initrd "$work/initramfs" -append "console=ttyS0 quiet panic=-1" \
 		-netdev tap,id=n0,ifname=vtap0,script=no,downscript=no,vhost=on,vhostfd=9 \
 		-device "virtio-net-pci,netdev=n0,$options" 2>"$work/qemu.err" &

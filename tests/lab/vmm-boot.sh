@@ -114,7 +114,7 @@ talk() {
 stop_by_signal() {
 	local log=$work/signal pid
 
-	"$vmm" --kernel "$boot/vmlinuz-$release" --initrd "$work/initramfs" \
+	"$vmm" --kernel "$boot/vmlinux-$release" --initrd "$work/initramfs" \
 		--append "quiet test.hold" --cpus 2 </dev/null >"$log" 2>&1 &
 	pid=$!
 	within $limit told "$log" 'guest: holding' $pid
@@ -149,7 +149,7 @@ inside() {
 	run vmlinux test.reboot
 	equal "an ELF kernel starts by PVH" kvm-clock "$(said clock)" "$console"
 	ended "a reboot is status 3" 3
-	run vmlinuz "test.panic panic=-1"
+	run vmlinux "test.panic panic=-1"
 	ended "a panic that reboots is status 3" 3
 	check "a panic that reboots had a panic" grep -q 'Kernel panic' <<<"$console"
 	run vmlinuz "test.reboot reboot=t" --mem 64M

@@ -27,7 +27,7 @@ start()
 
 	shift
 	rm -f "$dir/report"
-	"$monitor" --kernel "$VIOLA_CACHE/kernel/$(uname -r)/boot/vmlinuz-$(uname -r)" \
+	"$monitor" --kernel "$(lab_guest_kernel)" \
 		--initrd "$dir/initrd" --append "quiet panic=-1 ipv6.disable=1 $append" \
 		--serial1 "$dir/report" "$@" </dev/null 2>"$dir/err" &
 	vmm=$!

@@ -111,6 +111,13 @@ lab_cases()
 	fi
 }
 
+# In the lab: the image of the kernel that runs, for a guest. It is the unpacked one: an
+# emulated CPU takes seconds to unpack the other, in each guest.
+lab_guest_kernel()
+{
+	echo "$VIOLA_CACHE/kernel/$(uname -r)/boot/vmlinux-$(uname -r)"
+}
+
 # In the lab: the module with what it needs, and the tests' programs.
 module_load()
 {
