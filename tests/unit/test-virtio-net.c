@@ -49,9 +49,10 @@ static int setup_pairs(unsigned int pairs)
 	rig = malloc(sizeof(*rig));
 	rig_init(rig);
 	memcpy(cfg.mac, mac, 6);
+	/* First, so that the device sees no change, which is followed by an interrupt. */
+	fake_msix_enable(true);
 	assert_int_equal(reflect_backend_open(&be, pairs), 0);
 	assert_int_equal(virtio_net_create(&rig->vm, be, &cfg, NULL), 0);
-	fake_msix_enable(true);
 	return 0;
 }
 
@@ -560,6 +561,141 @@ static void a_control_command_without_answer_breaks(void **state)
 	assert_true(rig_broken());
 }
 
+/* --- where interrupts go ------------------------------------------------------ */
+
+static void set_vectors(unsigned int nr, bool given)
+{
+	unsigned int i;
+
+	for (i = 0; i < nr; i++) {
+		rig_set(VIRTIO_PCI_COMMON_Q_SELECT, i, 2);
+		rig_set(VIRTIO_PCI_COMMON_Q_MSIX, given ? i + 1 : VIRTIO_MSI_NO_VECTOR, 2);
+	}
+}
+
+static void vectors_give(void)
+{
+	set_vectors(3, true);
+}
+
+static void vectors_take(void)
+{
+	set_vectors(3, false);
+}
+
+static void msix_give(void)
+{
+	fake_msix_enable(true);
+}
+
+static void msix_take(void)
+{
+	fake_msix_enable(false);
+}
+
+/* A buffer of each queue is used, and who used it has interrupted, or has tried to. */
+static void use_one_of_each(struct flow *f)
+{
+	struct model_piece piece[2] = { { SCRATCH, 3, false }, { SCRATCH + 4096, 1, true } };
+	unsigned int i;
+	char *json;
+	size_t len;
+	FILE *out;
+
+	*at(SCRATCH) = VIRTIO_NET_CTRL_RX;
+	*at(SCRATCH + 1) = VIRTIO_NET_CTRL_RX_PROMISC;
+	*at(SCRATCH + 2) = 1;
+	assert_true(model_driver_add(&rig->q[2], piece, 2, 0, 0) >= 0);
+	assert_true(send_frame(f));
+	for (i = 0; i < 3; i++)
+		assert_false(model_driver_want_call(&rig->q[i], 0));
+	rig_expose(rig, 1);
+	rig_expose(rig, 2);
+	for (i = 0; i < 3; i++)
+		while (!model_driver_backlog(&rig->q[i]))
+			usleep(100);
+	/* Waits for the locks that a queue is served under. */
+	out = open_memstream(&json, &len);
+	fake_pci.dev->ops->stats(fake_pci.dev, out);
+	fclose(out);
+	free(json);
+}
+
+static void take_one_of_each(struct flow *f)
+{
+	u32 written;
+	u64 cookie;
+
+	assert_true(receive_frame(f));
+	assert_int_equal(reclaim_tx(f), 1);
+	assert_int_equal(reclaim(2, &cookie, &written), 1);
+}
+
+/*
+ * A driver waits for buffers that are used while their queues have no vector, or
+ * while MSI-X is off. Once it may be told, it is: the device takes its interrupt for
+ * given, and the next one would come 65536 buffers later.
+ */
+static void calls_are_not_lost(void (*take)(void), void (*give)(void))
+{
+	struct flow f = { .txq = 1, .features = CTRL | MERGE | EVENT_IDX, .rx_len = 1526 };
+	unsigned int calls[3], round, i;
+
+	rig_start(rig, f.features, 3, 64);
+	post_all(&f);
+	for (round = 0; round < 20; round++) {
+		/* From here on the device knows what it has interrupted for. */
+		for (i = 0; i < 3; i++)
+			calls[i] = rig_calls(i);
+		use_one_of_each(&f);
+		for (i = 0; i < 3; i++)
+			assert_true(rig_wait(i, calls[i]));
+		take_one_of_each(&f);
+
+		take();
+		use_one_of_each(&f);
+		for (i = 0; i < 3; i++)
+			calls[i] = rig_calls(i);
+		give();
+		for (i = 0; i < 3; i++)
+			if (!rig_wait(i, calls[i]))
+				fail_msg("the interrupt of queue %u is lost", i);
+		take_one_of_each(&f);
+		post_all(&f);
+	}
+	assert_false(rig_broken());
+}
+
+static void no_call_is_lost_for_want_of_a_vector(void **state)
+{
+	calls_are_not_lost(vectors_take, vectors_give);
+}
+
+static void no_call_is_lost_while_msix_is_off(void **state)
+{
+	calls_are_not_lost(msix_take, msix_give);
+}
+
+/* A queue that does not run has nothing to tell. */
+static void a_stopped_queue_does_not_call(void **state)
+{
+	unsigned int i;
+
+	rig_start(rig, CTRL | EVENT_IDX, 3, 64);
+	rig_set(VIRTIO_PCI_COMMON_STATUS, 0, 1);
+	msix_take();
+	msix_give();
+	assert_true(rig_negotiate(rig, CTRL | EVENT_IDX));
+	vectors_give();
+	msix_take();
+	usleep(20000);
+	assert_false(fake_intx());
+	msix_give();
+	usleep(20000);
+	for (i = 0; i < 3; i++)
+		assert_int_equal(rig_calls(i), 0);
+}
+
 /* --- drivers that lie ------------------------------------------------------ */
 
 static void feature_sets_must_make_sense(void **state)
@@ -998,6 +1134,9 @@ int main(void)
 		T(lies_break_the_liar),
 		T(reset_under_traffic_is_final),
 		T(one_queue_is_reset_under_traffic),
+		T(no_call_is_lost_for_want_of_a_vector),
+		T(no_call_is_lost_while_msix_is_off),
+		T(a_stopped_queue_does_not_call),
 		cmocka_unit_test_setup_teardown(frames_for_a_gone_far_end_come_back,
 						setup_stubborn, teardown),
 		cmocka_unit_test_setup_teardown(a_frame_that_cannot_be_read_is_lost_alone,

@@ -27,15 +27,20 @@ struct net_plane;
 
 struct net_plane_ops {
 	/*
-	 * Threads: set_pairs() comes from the control queue's, calls_changed()
-	 * from any and must not wait, all others with the transport's lock.
+	 * Threads: set_pairs() and calls_changed() come from the device's loop, all
+	 * others with the transport's lock.
 	 */
 	/* As struct virtio_device_ops, for queues 0 … 2 * pairs - 1. */
 	int (*set_features)(struct net_plane *plane, u64 features);
 	int (*activate)(struct net_plane *plane, unsigned int index,
 			const struct virtio_vring *vring);
 	void (*deactivate)(struct net_plane *plane, unsigned int index);
-	void (*calls_changed)(struct net_plane *plane); /* optional */
+	/*
+	 * Interrupts go another way, or go again, under running queues. Each running
+	 * queue must interrupt once: what was sent the old way may be lost, and the ring
+	 * takes it for heard. A driver must bear a spurious one (virtio 1.2, 2.7.7).
+	 */
+	void (*calls_changed)(struct net_plane *plane);
 	/* Pairs 0 … nr - 1 carry traffic. */
 	void (*set_pairs)(struct net_plane *plane, unsigned int nr);
 	/* Optional: the far end is gone for good, nothing more comes or goes. */
@@ -62,6 +67,7 @@ struct virtio_net {
 	struct loop *loop; /* control queue, and what the plane wants watched */
 	struct loop_source control_kick;
 	struct loop_source far_watch; /* whether the far end is still there */
+	struct loop_source calls_changed; /* eventfd: where interrupts go has changed */
 
 	pthread_mutex_t lock; /* guards what follows */
 	u64 features; /* negotiated; changes only while no queue is active */

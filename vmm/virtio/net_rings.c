@@ -614,6 +614,23 @@ static void rings_deactivate(struct net_plane *plane, unsigned int index)
 	eventfd_write(pair->nudge.fd, 1);
 }
 
+static void rings_calls_changed(struct net_plane *plane)
+{
+	struct net_rings *rings = from_plane(plane);
+	unsigned int i;
+
+	for (i = 0; i < rings->nr; i++) {
+		struct net_pair *pair = rings->pair[i];
+
+		pthread_mutex_lock(&pair->lock);
+		if (pair->rx.active)
+			virtio_call(&pair->net->dev, side_index(pair, &pair->rx));
+		if (pair->tx.active)
+			virtio_call(&pair->net->dev, side_index(pair, &pair->tx));
+		pthread_mutex_unlock(&pair->lock);
+	}
+}
+
 static void rings_set_pairs(struct net_plane *plane, unsigned int nr)
 {
 	struct net_rings *rings = from_plane(plane);
@@ -720,6 +737,7 @@ static const struct net_plane_ops rings_ops = {
 	.set_features = rings_set_features,
 	.activate = rings_activate,
 	.deactivate = rings_deactivate,
+	.calls_changed = rings_calls_changed,
 	.set_pairs = rings_set_pairs,
 	.far_lost = rings_far_lost,
 	.stats = rings_stats,

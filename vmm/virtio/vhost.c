@@ -49,7 +49,6 @@ struct net_vhost {
 	u64 possible; /* features of the node */
 	unsigned int queues; /* set up in queue[] */
 	struct vhost_queue queue[2 * NET_PAIRS_MAX];
-	struct loop_source changed; /* eventfd: where calls go has changed */
 	pthread_mutex_t lock;
 };
 
@@ -126,18 +125,11 @@ static void ring_failed(struct loop_source *source, uint32_t events)
 	pthread_mutex_unlock(&vhost->lock);
 }
 
-/*
- * The guest switched MSI-X or moved a vector under running queues. Whatever
- * went to the old place meanwhile may be lost, so each gets one call more:
- * a driver must bear a spurious one (virtio 1.2, 2.7.7).
- */
-static void calls_moved(struct loop_source *source, uint32_t events)
+static void vhost_calls_changed(struct net_plane *plane)
 {
-	struct net_vhost *vhost = source->opaque;
-	eventfd_t count;
+	struct net_vhost *vhost = from_plane(plane);
 	unsigned int i;
 
-	eventfd_read(source->fd, &count);
 	pthread_mutex_lock(&vhost->lock);
 	for (i = 0; i < vhost->queues; i++) {
 		if (!vhost->queue[i].active)
@@ -147,11 +139,6 @@ static void calls_moved(struct loop_source *source, uint32_t events)
 		virtio_call(&vhost->net->dev, i);
 	}
 	pthread_mutex_unlock(&vhost->lock);
-}
-
-static void vhost_calls_changed(struct net_plane *plane)
-{
-	eventfd_write(from_plane(plane)->changed.fd, 1);
 }
 
 static int vhost_set_features(struct net_plane *plane, u64 features)
@@ -284,10 +271,6 @@ static void vhost_destroy(struct net_plane *plane)
 		close(vhost->queue[i].relay.fd);
 		close(vhost->queue[i].error.fd);
 	}
-	if (vhost->changed.fd >= 0) {
-		loop_remove(loop, &vhost->changed);
-		close(vhost->changed.fd);
-	}
 	pthread_mutex_destroy(&vhost->lock);
 	free(vhost);
 }
@@ -409,7 +392,7 @@ static int queue_open(struct net_vhost *vhost)
 int net_vhost_create(struct virtio_net *net, const char *node)
 {
 	struct net_vhost *vhost;
-	int err, fd = net->be->ops->kernel_fd(net->be, 0);
+	int err = 0, fd = net->be->ops->kernel_fd(net->be, 0);
 
 	if (fd < 0)
 		return vmm_fail(EOPNOTSUPP, "backend %s is in this process, %s needs one in the "
@@ -421,11 +404,9 @@ int net_vhost_create(struct virtio_net *net, const char *node)
 	vhost->net = net;
 	vhost->node = node;
 	vhost->possible = ~0ull;
-	vhost->changed.fd = -1;
 	pthread_mutex_init(&vhost->lock, NULL);
 	net->plane = &vhost->plane; /* destroyed with the device from here on */
 
-	err = source_add(vhost, &vhost->changed, vhost, calls_moved);
 	while (!err && vhost->nr < net->pairs)
 		err = pair_open(vhost);
 	while (!err && vhost->queues < 2 * net->pairs)

@@ -3,10 +3,12 @@
  * The virtio network device (virtio 1.2, 5.1) without its data path: which
  * features, the configuration space, the control queue.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <unistd.h>
 #include <linux/if_ether.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_ids.h>
@@ -413,12 +415,33 @@ static void net_reset(struct virtio_device *dev)
 	net->be->ops->set_header(net->be, NET_HDR_LEN, 0);
 }
 
+/* With whatever locks of the transport: the loop does it, see calls_changed(). */
 static void net_calls_changed(struct virtio_device *dev)
 {
-	struct virtio_net *net = from_dev(dev);
+	eventfd_write(from_dev(dev)->calls_changed.fd, 1);
+}
 
-	if (net->plane->ops->calls_changed)
-		net->plane->ops->calls_changed(net->plane);
+static void calls_changed(struct loop_source *source, uint32_t events)
+{
+	struct virtio_net *net = source->opaque;
+	eventfd_t count;
+
+	eventfd_read(source->fd, &count);
+	net->plane->ops->calls_changed(net->plane);
+	pthread_mutex_lock(&net->lock);
+	if (net->control_active)
+		virtio_call(&net->dev, control_index(net));
+	pthread_mutex_unlock(&net->lock);
+}
+
+static int calls_watch_start(struct virtio_net *net)
+{
+	net->calls_changed.fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	if (net->calls_changed.fd < 0)
+		return vmm_fail(errno, "%s: cannot create an eventfd: %m", net->name);
+	net->calls_changed.ready = calls_changed;
+	net->calls_changed.opaque = net;
+	return loop_add(net->loop, &net->calls_changed, EPOLLIN);
 }
 
 static void net_stats(struct virtio_device *dev, FILE *out)
@@ -440,13 +463,17 @@ static void net_destroy(struct virtio_device *dev)
 {
 	struct virtio_net *net = from_dev(dev);
 
-	/* What watches the far end tells the plane, and the plane is on the loop. */
-	if (net->loop)
+	/* What is watched tells the plane, and the plane is on the loop. */
+	if (net->loop) {
 		loop_remove(net->loop, &net->far_watch);
+		loop_remove(net->loop, &net->calls_changed);
+	}
 	if (net->plane)
 		net->plane->ops->destroy(net->plane);
 	if (net->loop)
 		loop_destroy(net->loop);
+	if (net->calls_changed.fd >= 0)
+		close(net->calls_changed.fd);
 	net->be->ops->destroy(net->be);
 	virtio_queue_free(&net->control);
 	pthread_mutex_destroy(&net->lock);
@@ -521,6 +548,7 @@ int virtio_net_create(struct vm *vm, struct net_backend *be, const struct nic_co
 	snprintf(net->name, sizeof(net->name), "net%u", cfg->index);
 	pthread_mutex_init(&net->lock, NULL);
 	net->be = be;
+	net->calls_changed.fd = -1;
 	net->pairs = min(cfg->queues, be->queues);
 	net->pairs_now = net->pairs; /* as the far end was opened */
 	net->link_up = true;
@@ -537,6 +565,8 @@ int virtio_net_create(struct vm *vm, struct net_backend *be, const struct nic_co
 	err = virtio_queue_alloc(&net->control, NET_QUEUE_SIZE);
 	if (!err)
 		err = loop_create(&net->loop, net->name);
+	if (!err)
+		err = calls_watch_start(net);
 	if (!err)
 		err = vhost_device ? net_vhost_create(net, vhost_device) : net_rings_create(net);
 	if (!err)
