@@ -110,21 +110,6 @@ static int prepare(struct machine *m)
 
 /* --- building ------------------------------------------------------------------ */
 
-/* The address given, or the only one that the far end delivers for, or this host's. */
-static struct nic_config nic_config(const struct net_option *net, const struct net_backend *be)
-{
-	static const u8 none[6];
-	struct nic_config config = net->config;
-
-	if (memcmp(config.mac, none, sizeof(none)))
-		return config;
-	if (memcmp(be->mac, none, sizeof(none)))
-		memcpy(config.mac, be->mac, sizeof(config.mac));
-	else
-		nic_address(config.mac, be->ifname, config.index);
-	return config;
-}
-
 static int create_nics(struct machine *m)
 {
 	unsigned int i;
@@ -132,12 +117,12 @@ static int create_nics(struct machine *m)
 	for (i = 0; i < m->o->nr_net; i++) {
 		const struct net_option *net = &m->o->net[i];
 		struct net_backend *be;
-		struct nic_config config;
+		struct nic_config config = net->config;
 		int err;
 
 		err = net->backend->open(&be, net->ifname, net->config.queues);
 		if (!err) {
-			config = nic_config(net, be);
+			nic_address_complete(&config, be);
 			err = net->path->create(net->path, m->vm, be, &config);
 		}
 		if (err)

@@ -63,3 +63,15 @@ void nic_address(u8 mac[6], const char *ifname, unsigned int index)
 	snprintf(seed, sizeof(seed), "viola %s %s %s %u", host, space, ifname, index);
 	nic_address_from(mac, seed);
 }
+
+void nic_address_complete(struct nic_config *config, const struct net_backend *be)
+{
+	static const u8 none[ETH_ALEN];
+
+	if (memcmp(config->mac, none, sizeof(none)))
+		return;
+	if (memcmp(be->mac, none, sizeof(none)))
+		memcpy(config->mac, be->mac, sizeof(config->mac));
+	else
+		nic_address(config->mac, be->ifname, config->index);
+}

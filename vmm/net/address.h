@@ -2,7 +2,14 @@
 #ifndef VMM_NET_ADDRESS_H
 #define VMM_NET_ADDRESS_H
 
-#include <viola/env.h>
+#include "vmm/net/backend.h"
+#include "vmm/net/nic.h"
+
+/*
+ * Gives @config an address if it has none: the only one that the far end delivers
+ * frames for, or nic_address()'s.
+ */
+void nic_address_complete(struct nic_config *config, const struct net_backend *be);
 
 /*
  * The address of a device whose user gave none: always the same one for device
