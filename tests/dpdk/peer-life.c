@@ -152,15 +152,12 @@ bool run_ask(struct run *r)
 	return run_stop_backend(r);
 }
 
-/* Whether an interrupt comes, in the time that a loaded machine may need for it. */
-static bool called_soon(struct peer *p)
+/* Whether an interrupt of queue @i comes, in the time that a loaded machine may need for it. */
+static bool called_soon(const struct peer *p, unsigned int i)
 {
-	struct pollfd f[] = {
-		{ .fd = p->queue[0].call, .events = POLLIN },
-		{ .fd = p->queue[1].call, .events = POLLIN },
-	};
+	struct pollfd f = { .fd = p->queue[i].call, .events = POLLIN };
 
-	return poll(f, 2, RUN_MS) > 0;
+	return poll(&f, 1, RUN_MS) > 0;
 }
 
 /* The eventfd of queue @i, or none. */
@@ -199,10 +196,11 @@ bool run_call(struct run *r)
 		for (i = 0; i < 2; i++)
 			if (!call_set(&p, i, p.queue[i].call))
 				return fault("the eventfd cannot be given back", &t);
-		if (!called_soon(&p)) {
-			printf("# the interrupt is lost\n");
-			return false;
-		}
+		for (i = 0; i < 2; i++)
+			if (!called_soon(&p, i)) {
+				printf("# the interrupt of queue %u is lost\n", i);
+				return false;
+			}
 	}
 	if (!traffic_settle(&t, RUN_MS) || !traffic_clean(&t))
 		return fault("at the end", &t);

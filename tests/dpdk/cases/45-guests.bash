@@ -53,10 +53,10 @@ memory_shared()
 }
 
 if ! command -v qemu-system-x86_64 >/dev/null; then
-	printf 'ok - dpdk: memory of guests # skip qemu-system-x86_64 is not installed\n'
+	no_case 'memory of guests' 'qemu-system-x86_64 is not installed'
 else
 	if [[ $(stat -f -c %T .) == tmpfs ]]; then
-		printf 'ok - dpdk: guest memory in a file on a disk # skip this tree is in memory\n'
+		no_case 'guest memory in a file on a disk' 'this tree is in memory'
 	else
 		run_case 'guest memory in a file on a disk is refused, with the remedy' memory_on_disk
 	fi
