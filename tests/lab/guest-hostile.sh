@@ -86,22 +86,26 @@ good_results()
 	jq -e '.status == "ok"' "$results" >/dev/null 2>&1
 }
 
-now_us()
+# comes LOG PATTERN PID: waits for that line, or for the end of the guest that writes it
+comes()
 {
-	echo "${EPOCHREALTIME/[^0-9]/}"
+	until has "$1" "$2"; do
+		[[ -e /proc/$3/exe ]] || { has "$1" "$2"; return; }
+		pause 0.2
+	done
 }
 
 overlapped()
 {
-	echo "havoc from $begun to $done_at, traffic from $ready to $finished"
-	((begun && ready && begun < finished && ready < done_at))
+	echo "traffic was ready: $ready, havoc then began: $begun, and went on: $playing"
+	((ready && begun && playing))
 }
 
 one_path()
 {
 	local path=$1 bad=$dir/$1.hostile good=$dir/$1.good results=$dir/$1.json hostile_pid
-	local good_pid farend_pid feed_pid hostile_status='' good_status='' begun=0 ready=0
-	local done_at=0 finished=0 tap
+	local good_pid farend_pid feed_pid hostile_status=0 good_status=0 begun=0 ready=0
+	local playing=0 tap
 
 	rm -f "$results" "$bad" "$good"
 	for tap in vtap0 vtap1; do
@@ -110,32 +114,25 @@ one_path()
 	done
 	ip addr add 10.66.0.1/24 dev vtap1
 	ip neigh add 10.66.0.2 lladdr 02:00:00:00:00:02 dev vtap1 nud permanent
-	viola-farend --iface vtap0 >"$dir/$path.farend" 2>&1 &
-	farend_pid=$!
+	# Both at the same time, however slow the machine is: the traffic needs a far end,
+	# and that comes when the hostile guest plays.
+	start_vmm vtap0 "$good" viola-vmm \
+		"viola.agent=--rtt-count=250+--warmup=50+--rate-ms=800+--timeout-ms=10000+--wait-ms=600000+--settle-ms=500" \
+		--serial1 "$results" &
+	good_pid=$!
+	! comes "$good" "viola-agent: .* ready" "$good_pid" || ready=1
 	feed &
 	feed_pid=$!
 	start_vmm vtap1 "$bad" "$VIOLA_HOSTILE_VMM" \
 		"viola.run=viola-havoc+--seconds+$seconds+--seed+$seed" &
 	hostile_pid=$!
-	start_vmm vtap0 "$good" viola-vmm \
-		"viola.agent=--rtt-count=250+--warmup=50+--rate-ms=800+--timeout-ms=10000+--wait-ms=60000+--settle-ms=500" \
-		--serial1 "$results" &
-	good_pid=$!
-	while [[ -z $hostile_status || -z $good_status ]]; do
-		((begun)) || ! has "$bad" "havoc: begins" || begun=$(now_us)
-		((ready)) || ! has "$good" "viola-agent: .* ready" || ready=$(now_us)
-		if [[ -z $hostile_status && ! -e /proc/$hostile_pid/exe ]]; then
-			hostile_status=0
-			wait "$hostile_pid" || hostile_status=$?
-			done_at=$(now_us)
-		fi
-		if [[ -z $good_status && ! -e /proc/$good_pid/exe ]]; then
-			good_status=0
-			wait "$good_pid" || good_status=$?
-			finished=$(now_us)
-		fi
-		pause 0.2
-	done
+	! comes "$bad" "havoc: begins" "$hostile_pid" || begun=1
+	viola-farend --iface vtap0 >"$dir/$path.farend" 2>&1 &
+	farend_pid=$!
+	comes "$dir/$path.farend" "says hello" "$good_pid"
+	has "$bad" "havoc: done" || playing=1
+	wait "$hostile_pid" || hostile_status=$?
+	wait "$good_pid" || good_status=$?
 	kill "$feed_pid" "$farend_pid"
 	wait "$feed_pid" "$farend_pid" 2>/dev/null
 
