@@ -93,7 +93,7 @@ class OfRuns(unittest.TestCase):
             for cost in one["cost"]:
                 if cost["size"] == 1024:
                     cost["instructions_per_packet"] *= 1.3
-        lines = [l for l in self.lines(paths) if "round trip" in l]
+        lines = [line for line in self.lines(paths) if "round trip" in line]
         self.assertEqual(len(lines), 2)
         self.assertIn("64 bytes", lines[0])
         self.assertIn("fewer", lines[0])

@@ -6,9 +6,9 @@ import sys
 
 sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../../tools/pylib"))
 
-from viola import stats
-from viola.stats import spread
-from cases import IN_ORDER, LEAN
+from viola import stats  # noqa: E402
+from viola.stats import spread  # noqa: E402
+from cases import IN_ORDER, LEAN  # noqa: E402
 
 # Below this share of empty looks the generator has no time left: it is the bound.
 BUSY_GENERATOR = 0.05
@@ -62,7 +62,8 @@ def latency_of(answers, share, common):
 
 
 def summarize_contender(c):
-    s = {"fps": spread(c["fps"]), "idle": median(c["idle"]), "burst": median(c["burst"]), "refused": median(c["refused"]),
+    s = {"fps": spread(c["fps"]), "idle": median(c["idle"]),
+         "burst": median(c["burst"]), "refused": median(c["refused"]),
          "cycles_per_frame": spread(c["cycles"]), "lost": c.get("lost"),
          "paths": c.get("paths"),
          "ndr": spread([x["rate"] for x in c["ndr"]]),
@@ -188,7 +189,8 @@ def write_case(case, out):
         out.write("  %-15s %s %s %s %s %s %4d %6s %18s %4.0f%% %5.1f%s\n" % (
             name, mega(f["min"]), mega(f["p25"]), mega(f["median"]), mega(f["p75"]),
             mega(f["max"]), f["count"], "%.2f" % against[0] if against else "", cycles,
-            100 * s["idle"], s["burst"], " (generator is the bound)" if s["generator_bound"] else ""))
+            100 * s["idle"], s["burst"],
+            " (generator is the bound)" if s["generator_bound"] else ""))
         if s["lost"]:
             out.write("  %-15s %d of its frames got lost\n" % ("", s["lost"]))
     paths = sorted({tuple(s["paths"]) for s in case["summary"].values() if s["paths"]})

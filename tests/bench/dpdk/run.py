@@ -258,7 +258,7 @@ def run_case(bench, case, started):
         # In parts, so that no single command is long.
         for _ in range(bench.args.parts):
             for s in load.measure("series", kind.action, bench.args.sample_ms, bench.args.warm_ms,
-                              bench.args.samples // bench.args.parts, *order):
+                                  bench.args.samples // bench.args.parts, *order):
                 r = result[started[s["k"]][0].name]
                 frames = s["sent"] if kind.action == "send" else s["received"]
                 r["fps"].append(frames / s["seconds"])

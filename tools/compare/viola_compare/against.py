@@ -20,7 +20,8 @@ WORKLOAD_NAMES = {"rtt": "round trips of %s bytes", "tx": "sending frames of %s 
 
 # Settings that decide what a figure is. The number of rounds only decides how well it is known.
 SAME_SETTINGS = (("sched", "--sched"), ("rtt_count", "--rtt-count"), ("warmup", "--warmup"),
-                 ("rate_ms", "--rate-ms"), ("kernel", "--kernel"), ("guest_kernel", "--guest-kernel"))
+                 ("rate_ms", "--rate-ms"), ("kernel", "--kernel"),
+                 ("guest_kernel", "--guest-kernel"))
 
 
 class Refused(Exception):

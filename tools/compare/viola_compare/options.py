@@ -181,5 +181,6 @@ def complete(o, icount):
 def settings(o):
     """The element "settings" of the document."""
     return {"rtt_count": o.rtt_count, "warmup": o.warmup, "rate_ms": o.rate_ms,
-            "rounds": o.rounds, "quick": o.quick, "sched": o.sched, "kernel": None if o.host else o.kernel,
+            "rounds": o.rounds, "quick": o.quick, "sched": o.sched,
+            "kernel": None if o.host else o.kernel,
             "guest_kernel": o.guest_kernel or o.kernel, "times": o.times, "slow": o.slow}

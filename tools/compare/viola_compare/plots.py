@@ -148,7 +148,7 @@ def line(doc, name, points, x, y):
 def labelled(lines):
     """Names stand at the lines' ends, moved apart where the ends are close."""
     place = None
-    for one in sorted(lines, key=lambda l: -l["y"]):
+    for one in sorted(lines, key=lambda line: -line["y"]):
         place = one["label_y"] = one["y"] if place is None else min(one["y"], place - 12.5)
     return lines
 
