@@ -124,6 +124,7 @@ static void test_help(void **state)
 static void test_every_command_has_a_line(void **state)
 {
 	char text[TEXT_MAX], *line, *rest;
+	unsigned int commands = 0;
 
 	run(text, "PATH= build/bin/viola help 2>&1");
 	line = strstr(text, "Commands here:\n\n");
@@ -133,7 +134,12 @@ static void test_every_command_has_a_line(void **state)
 		assert_memory_equal(line, "  ", 2);
 		if (strlen(line) < 20 || line[14] != ' ' || line[15] == ' ')
 			fail_msg("no line on what it does: %s", line);
+		commands++;
 	}
+	/* Where only tests were built there is none to look at. */
+	if (access("build/bin/viola-lab", X_OK))
+		skip();
+	assert_true(commands);
 	assert_null(strstr(text, "From elsewhere"));
 }
 
