@@ -28,7 +28,7 @@ start()
 	shift
 	rm -f "$dir/report"
 	"$monitor" --kernel "$(lab_guest_kernel)" \
-		--initrd "$dir/initrd" --append "quiet panic=-1 ipv6.disable=1 $append" \
+		--initrd "$dir/initrd" --append "$(lab_guest_append "$append")" \
 		--serial1 "$dir/report" "$@" </dev/null 2>"$dir/err" &
 	vmm=$!
 }
@@ -36,21 +36,14 @@ start()
 # reports TEXT: whether the guest's report has that line
 reports()
 {
-	tr -d '\r' <"$dir/report" | grep -qxF "$1" && return
+	has_line "$dir/report" "$1" && return
 	echo "the report ends with '$(tail -n 1 "$dir/report")', and errors are: $(cat "$dir/err")"
-	return 1
-}
-
-gone()
-{
-	! kill -0 "$vmm" 2>/dev/null && return
-	echo "the monitor is in state $(awk '/^State/ { print $2, $3 }' "/proc/$vmm/status")"
 	return 1
 }
 
 said_or_gone()
 {
-	reports "$1" || gone
+	has_line "$dir/report" "$1" || gone "$vmm"
 }
 
 # await TEXT: until the guest reports it or the monitor has ended
@@ -62,8 +55,9 @@ await()
 
 ended()
 {
-	within "$1" gone
-	gone
+	within "$1" gone "$vmm" && return
+	echo "the monitor is in state $(awk '/^State/ { print $2, $3 }' "/proc/$vmm/status")"
+	return 1
 }
 
 # ends NAME: the monitor ends by itself, with status 0; it does not run any more

@@ -21,14 +21,31 @@ within()
 	shift
 	until "$@" >/dev/null 2>&1; do
 		((SECONDS < end)) || return 1
-		pause 0.1
+		pause 0.2
 	done
 }
 
 # has FILE REGEX: FILE has that in it, somewhere
 has()
 {
-	[[ -e $1 && $(<"$1") =~ $2 ]]
+	local text
+
+	[[ -e $1 ]] || return
+	mapfile -d '' -t text <"$1"
+	[[ ${text[*]} =~ $2 ]]
+} 2>/dev/null
+
+# has_line FILE LINE: one of its lines, with or without a carriage return, is that
+has_line()
+{
+	local lines line
+
+	[[ -e $1 ]] || return
+	mapfile -t lines <"$1"
+	for line in "${lines[@]}"; do
+		[[ ${line%$'\r'} != "$2" ]] || return 0
+	done
+	return 1
 } 2>/dev/null
 
 # A process that is dead, though nobody may have waited for it yet.
