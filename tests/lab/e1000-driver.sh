@@ -109,7 +109,7 @@ inside()
 	fetch &
 	timeout 1500 "$lab_top/build/bin/viola-vmm" --mem 256M --stats /tmp/stats \
 		--kernel "$(lab_guest_kernel)" \
-		--initrd "$dir/initrd" --append "console=ttyS0 panic=-1 quiet" \
+		--initrd "$dir/initrd" --append "$(lab_guest_append console=ttyS0)" \
 		--net path=e1000,backend=tap,ifname=tap0 </dev/null >"$console" 2>&1 || status=$?
 	cp "$console" "$dir/console"
 

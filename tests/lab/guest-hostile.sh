@@ -28,7 +28,7 @@ start_vmm()
 	shift 4
 	exec timeout -s KILL "$limit" "$program" --mem 256M --cpus 1 --kernel \
 		"$(lab_guest_kernel)" --initrd "$dir/initrd" --net "path=$path,backend=tap,ifname=$tap" \
-		--append "console=ttyS0 quiet ipv6.disable=1 panic=-1 $append" \
+		--append "$(lab_guest_append "console=ttyS0 $append")" \
 		"$@" </dev/null >"$log" 2>&1
 }
 

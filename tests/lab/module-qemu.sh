@@ -58,7 +58,7 @@ qemu_run()
 	qemu-system-x86_64 -M q35 -accel kvm -cpu host -m 256M -nodefaults -no-user-config \
 		-display none -no-reboot -serial "file:$out" \
 		-kernel "$(lab_guest_kernel)" \
-		-initrd "$work/initramfs" -append "console=ttyS0 quiet panic=-1" \
+		-initrd "$work/initramfs" -append "$(lab_guest_append console=ttyS0)" \
 		-netdev tap,id=n0,ifname=vtap0,script=no,downscript=no,vhost=on,vhostfd=9 \
 		-device "virtio-net-pci,netdev=n0,$options" 2>"$work/qemu.err" &
 	pid=$!

@@ -35,8 +35,8 @@ start_vmm()
 	rm -f "$dir/results" "$dir/console"
 	viola-vmm --mem 256M --cpus 1 --kernel "$(lab_guest_kernel)" \
 		--initrd "$dir/initrd" --net path=viola,backend=tap,ifname=vtap0 \
-		--serial1 "$dir/results" --append \
-		"console=ttyS0 quiet ipv6.disable=1 panic=-1 viola.agent=$1+--verbose+--warmup=20+--timeout-ms=10000+--wait-ms=60000+--settle-ms=0" \
+		--serial1 "$dir/results" --append "$(lab_guest_append \
+		"console=ttyS0 viola.agent=$1+--verbose+--warmup=20+--timeout-ms=10000+--wait-ms=60000+--settle-ms=0")" \
 		</dev/null >"$dir/console" 2>&1 &
 	vmm=$!
 }

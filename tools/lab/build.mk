@@ -7,3 +7,4 @@ viola-lab-src := tools/lab/main.c tools/lab/options.c tools/lab/machine.c \
 		 tools/lab/pump.c tools/lab/klog.c tools/lab/init.c tools/lab/command.c \
 		 tools/lib/number.c
 viola-lab-ldflags := -static
+viola-lab-libs := -llzma

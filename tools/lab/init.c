@@ -154,19 +154,22 @@ static void read_conf(void)
 	free(data);
 }
 
-static void load_boot_module(const char *name)
+/* Modules of a group, in order. Returns what could not be loaded, with errno, or NULL. */
+static const char *load_group(const char *group)
 {
-	char path[PATH_MAX];
-	int fd, flags;
+	char path[64], **file;
+	int fd, flags, ret;
 
-	snprintf(path, sizeof(path), "/viola/module/%s", name);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		fail("cannot open %s: %s", path, strerror(errno));
-	flags = strcmp(strrchr(name, '.'), ".ko") ? MODULE_INIT_COMPRESSED_FILE : 0;
-	if (syscall(SYS_finit_module, fd, "", flags) && errno != EEXIST)
-		fail("cannot load %s: %s", name, strerror(errno));
-	close(fd);
+	snprintf(path, sizeof(path), LAB_FILE_MODULES, group);
+	for (file = read_list(path); *file; file++) {
+		fd = open(*file, O_RDONLY | O_CLOEXEC);
+		flags = strcmp(strrchr(*file, '.'), ".ko") ? MODULE_INIT_COMPRESSED_FILE : 0;
+		ret = fd < 0 ? fd : syscall(SYS_finit_module, fd, "", flags);
+		if (ret && errno != EEXIST)
+			return *file;
+		close(fd);
+	}
+	return NULL;
 }
 
 /* Ports have numbers that depend on probing; their names are in sysfs. */
@@ -299,17 +302,17 @@ static void loopback_up(void)
 		close(fd);
 }
 
-/* "kvm_intel" or "kvm_amd", by what the CPU says. */
-static const char *kvm_module(void)
+/* By what the CPU says. */
+static const char *kvm_group(void)
 {
 	FILE *f = fopen("/proc/cpuinfo", "re");
-	const char *name = "kvm_amd";
+	const char *name = LAB_MODULES_AMD;
 	char *line = NULL;
 	size_t size = 0;
 
 	while (f && getline(&line, &size, f) > 0)
 		if (!strncmp(line, "flags", 5) && strstr(line, " vmx"))
-			name = "kvm_intel";
+			name = LAB_MODULES_INTEL;
 	free(line);
 	if (f)
 		fclose(f);
@@ -317,27 +320,22 @@ static const char *kvm_module(void)
 }
 
 /*
- * There is no udev here: the drivers that every user of the lab wants are
- * loaded by name, side by side because that is most of the time of a start.
+ * There is no udev here: the drivers that every user of the lab wants are loaded by name,
+ * side by side with each other and with what follows: a card's start is mostly waiting.
+ * The child sees the initramfs whatever is mounted meanwhile: that is its root.
  */
-static void load_modules(char **env)
+static pid_t load_aside(const char *group)
 {
-	const char *const modules[] = { kvm_module(), "igb" };
-	enum { COUNT = sizeof(modules) / sizeof(modules[0]) };
-	pid_t pid[COUNT];
-	int i, status;
+	const char *failed;
+	pid_t pid = fork();
 
-	for (i = 0; i < COUNT; i++) {
-		pid[i] = fork();
-		if (pid[i] == 0) {
-			environ = env;
-			execlp("modprobe", "modprobe", modules[i], NULL);
-			_exit(127);
-		}
+	if (pid == 0) {
+		failed = load_group(group);
+		if (failed)
+			note("viola lab: cannot load %s: %s", failed, strerror(errno));
+		_exit(!!failed);
 	}
-	for (i = 0; i < COUNT; i++)
-		if (pid[i] < 0 || waitpid(pid[i], &status, 0) != pid[i] || status)
-			note("viola lab: modprobe %s failed", modules[i]);
+	return pid;
 }
 
 /* The kernel starts its first process with tiny limits; these are the usual ones. */
@@ -374,7 +372,9 @@ static void kill_rest(void)
 
 int lab_init(void)
 {
-	char **argv, **env, **modules;
+	char **argv, **env;
+	const char *failed;
+	pid_t aside[2];
 	size_t i;
 
 	mount_must("proc", "/proc", "proc", 0, NULL);
@@ -383,9 +383,11 @@ int lab_init(void)
 	read_conf();
 	argv = read_list(LAB_FILE_ARGV);
 	env = read_list(LAB_FILE_ENV);
-	modules = read_list(LAB_FILE_MODULES);
-	for (i = 0; modules[i]; i++)
-		load_boot_module(modules[i]);
+	failed = load_group(LAB_MODULES_BOOT);
+	if (failed)
+		fail("cannot load %s: %s", failed, strerror(errno));
+	aside[0] = load_aside(kvm_group());
+	aside[1] = load_aside(LAB_MODULES_CARD);
 	ports.ctl = wait_for_port(LAB_PORT_CTL);
 	ports.out = wait_for_port(LAB_PORT_OUT);
 	ports.err = wait_for_port(LAB_PORT_ERR);
@@ -396,7 +398,9 @@ int lab_init(void)
 	loopback_up();
 	if (sethostname("lab", 3))
 		note("viola lab: host name: %s", strerror(errno));
-	load_modules(env);
+	for (i = 0; i < sizeof(aside) / sizeof(aside[0]); i++)
+		if (aside[i] > 0)
+			waitpid(aside[i], NULL, 0);
 	command_run(&conf, argv, env, &ports);
 	kill_rest();
 	power_off();

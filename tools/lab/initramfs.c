@@ -84,26 +84,49 @@ static int cpio_strings(struct cpio *cpio, const char *name, char *const *string
 	return 0;
 }
 
-static int add_modules(struct cpio *cpio, const char *folder, const struct module_list *modules)
+static int add_module(struct cpio *cpio, const char *path, const char *name)
 {
-	char path[PATH_MAX], name[PATH_MAX], *names[MODULES_MAX + 1];
-	size_t i;
+	size_t size;
+	void *data;
 	int ret;
 
-	for (i = 0; i < modules->count; i++) {
-		names[i] = strrchr(modules->file[i], '/') + 1;
-		snprintf(path, sizeof(path), "%s/%s", folder, modules->file[i]);
-		snprintf(name, sizeof(name), "viola/module/%s", names[i]);
-		ret = cpio_file(cpio, name, S_IFREG | 0644, path);
-		if (ret)
-			return ret;
+	ret = module_read(path, &data, &size);
+	if (ret)
+		return ret;
+	cpio_data(cpio, name, S_IFREG | 0644, data, size);
+	free(data);
+	return 0;
+}
+
+/* A module that two groups need is there twice, and the second is what stays. */
+static int add_group(struct cpio *cpio, const char *folder, const struct module_group *group)
+{
+	const struct module_list *list = &group->list;
+	char path[PATH_MAX], *names[MODULES_MAX + 1] = { NULL };
+	size_t i;
+	int ret = 0;
+
+	for (i = 0; i < list->count && !ret; i++) {
+		const char *base = strrchr(list->file[i], '/') + 1;
+
+		snprintf(path, sizeof(path), "%s/%s", folder, list->file[i]);
+		if (asprintf(&names[i], LAB_FOLDER_MODULES "/%.*s", (int)module_name_len(base),
+			     base) < 0) {
+			names[i] = NULL;
+			ret = -ENOMEM;
+		} else {
+			ret = add_module(cpio, path, names[i]);
+		}
 	}
-	names[i] = NULL;
-	return cpio_strings(cpio, LAB_FILE_MODULES, names);
+	snprintf(path, sizeof(path), LAB_FILE_MODULES, group->name);
+	ret = ret ?: cpio_strings(cpio, path, names);
+	for (i = 0; names[i]; i++)
+		free(names[i]);
+	return ret;
 }
 
 int initramfs_make(const struct lab_conf *conf, char *const *argv, char *const *env,
-		   const char *modules_folder, const struct module_list *modules)
+		   const char *modules_folder, const struct module_group *groups)
 {
 	static const char *const folders[] = { "viola", "viola/module", "dev", "proc", "sys",
 					       "lower", "scratch", "root" };
@@ -124,8 +147,8 @@ int initramfs_make(const struct lab_conf *conf, char *const *argv, char *const *
 	for (i = 0; i < sizeof(folders) / sizeof(folders[0]); i++)
 		cpio_header(&cpio, folders[i], S_IFDIR | 0755, 0);
 	ret = cpio_file(&cpio, "init", S_IFREG | 0755, "/proc/self/exe");
-	if (!ret)
-		ret = add_modules(&cpio, modules_folder, modules);
+	for (; groups->name && !ret; groups++)
+		ret = add_group(&cpio, modules_folder, groups);
 	if (!ret)
 		ret = cpio_strings(&cpio, LAB_FILE_ARGV, argv);
 	if (!ret)

@@ -173,7 +173,8 @@ static void add_kernel(struct args *args, const struct lab_options *options,
 	 * exit. no_timer_check: on a busy host the emulated timer may not tick within
 	 * the instant that the kernel gives it, and the kernel then panics.
 	 */
-	add(args, "console=ttyS0 loglevel=7 panic=-1 intel_iommu=on no_timer_check");
+	add(args, "console=ttyS0 loglevel=7 panic=-1 intel_iommu=on no_timer_check%s",
+	    lab_emulated(options->accel) ? " " LAB_QUICK_BOOT : "");
 	add(args, "-no-reboot");
 }
 

@@ -1,12 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
+#include <lzma.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "tools/lab/modules.h"
+
+#define MODULE_SIZE_MAX	(64u << 20)
 
 /* "kernel/fs/9p/9p.ko.xz" is the file of module "9p". */
 static bool file_is_module(const char *file, size_t len, const char *name)
@@ -99,6 +105,76 @@ int modules_resolve(struct module_list *list, const char *folder, const char *co
 		}
 	}
 	return 0;
+}
+
+size_t module_name_len(const char *name)
+{
+	size_t len = strlen(name);
+
+	return len > 3 && !strcmp(name + len - 3, ".xz") ? len - 3 : len;
+}
+
+static int file_read(const char *path, void **data, size_t *size)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC), ret = 0;
+	struct stat st;
+
+	if (fd < 0)
+		return -errno;
+	if (fstat(fd, &st)) {
+		ret = -errno;
+		goto out;
+	}
+	*size = st.st_size;
+	*data = malloc(*size + 1);
+	if (!*data)
+		ret = -ENOMEM;
+	else if (read(fd, *data, *size) != st.st_size)
+		ret = -EIO;
+	if (ret)
+		free(*data);
+out:
+	close(fd);
+	return ret;
+}
+
+/* Some four times as large as packed; the room doubles until it does. */
+static int unpack(const void *packed, size_t packed_size, void **data, size_t *size)
+{
+	uint64_t memory = UINT64_MAX;
+	size_t room = 4 * packed_size, in, out;
+	lzma_ret ret;
+
+	for (;; room *= 2) {
+		*data = malloc(room);
+		if (!*data)
+			return -ENOMEM;
+		in = out = 0;
+		ret = lzma_stream_buffer_decode(&memory, 0, NULL, packed, &in, packed_size, *data,
+						&out, room);
+		*size = out;
+		if (ret == LZMA_OK)
+			return 0;
+		free(*data);
+		if (ret != LZMA_BUF_ERROR || room > MODULE_SIZE_MAX)
+			return ret == LZMA_MEM_ERROR ? -ENOMEM : -EBADMSG;
+	}
+}
+
+int module_read(const char *path, void **data, size_t *size)
+{
+	size_t packed_size;
+	void *packed;
+	int ret;
+
+	if (module_name_len(path) == strlen(path))
+		return file_read(path, data, size);
+	ret = file_read(path, &packed, &packed_size);
+	if (ret)
+		return ret;
+	ret = unpack(packed, packed_size, data, size);
+	free(packed);
+	return ret;
 }
 
 void modules_free(struct module_list *list)

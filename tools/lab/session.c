@@ -44,9 +44,14 @@
 #define NUDGE_MS	200	/* how often an emulated machine is interrupted */
 #define ESCAPE		0x1d	/* Ctrl-] */
 
-/* What the machine needs before its root is mounted. */
-static const char *const boot_modules[] = {
-	"virtio_pci", "virtio_console", "9pnet_virtio", "9p", "overlay", NULL
+#define NAMES(...)	(const char *const []){ __VA_ARGS__, NULL }
+
+static struct module_group module_groups[] = {
+	{ LAB_MODULES_BOOT, NAMES("virtio_pci", "virtio_console", "9pnet_virtio", "9p", "overlay") },
+	{ LAB_MODULES_AMD, NAMES("kvm-amd") },
+	{ LAB_MODULES_INTEL, NAMES("kvm-intel") },
+	{ LAB_MODULES_CARD, NAMES("igb") },
+	{ }
 };
 
 struct session {
@@ -105,7 +110,7 @@ static char **make_environment(const struct session *s)
 
 	while (environ[count])
 		count++;
-	env = calloc(count + 8, sizeof(*env));
+	env = calloc(count + 9, sizeof(*env));
 	if (!env)
 		return NULL;
 	for (count = 0; environ[count]; count++)
@@ -119,6 +124,8 @@ static char **make_environment(const struct session *s)
 	if (asprintf(&env[n++], "PATH=%s/build/bin:%s", s->options->tree, path) < 0 ||
 	    asprintf(&env[n++], "VIOLA_LAB_KERNEL=%s", s->options->release) < 0 ||
 	    asprintf(&env[n++], "VIOLA_LAB_MODE=%s", lab_accel_name(s->options->accel)) < 0 ||
+	    asprintf(&env[n++], "VIOLA_LAB_GUEST_APPEND=%s",
+		     lab_emulated(s->options->accel) ? LAB_QUICK_BOOT : "") < 0 ||
 	    asprintf(&env[n++], "VIOLA_CACHE=%s", s->options->cache) < 0) {
 		free(env);
 		return NULL;
@@ -147,14 +154,29 @@ static void terminal_size(uint16_t *rows, uint16_t *columns)
 	}
 }
 
+/* Of all groups; what is missing is said. */
+static int groups_resolve(const struct session *s, const char *folder)
+{
+	struct module_group *group;
+	const char *missing;
+	int ret = 0;
+
+	for (group = module_groups; group->name && !ret; group++) {
+		ret = modules_resolve(&group->list, folder, group->modules, &missing);
+		if (ret)
+			lab_say("kernel %s: %s: %s; tools/setup unpacks kernels",
+				s->options->release, missing, strerror(-ret));
+	}
+	return ret;
+}
+
 static int make_initramfs(struct session *s)
 {
 	static struct lab_conf conf;
 	static char *const shell[] = { (char *)"/bin/bash", NULL };
 	char *const *command = s->options->command;
-	struct module_list modules = { .count = 0 };
 	char folder[PATH_MAX + 3 * NAME_MAX];
-	const char *missing;
+	struct module_group *group;
 	char **env;
 	int ret;
 
@@ -170,18 +192,15 @@ static int make_initramfs(struct session *s)
 
 	snprintf(folder, sizeof(folder), "%s/kernel/%s/lib/modules/%s", s->options->cache,
 		 s->options->release, s->options->release);
-	ret = modules_resolve(&modules, folder, boot_modules, &missing);
-	if (ret) {
-		lab_say("kernel %s: %s: %s; tools/setup unpacks kernels", s->options->release,
-			missing, strerror(-ret));
+	ret = groups_resolve(s, folder);
+	if (ret)
 		goto out;
-	}
 	env = make_environment(s);
 	if (!env) {
 		ret = -ENOMEM;
 		goto out;
 	}
-	ret = initramfs_make(&conf, *command ? command : shell, env, folder, &modules);
+	ret = initramfs_make(&conf, *command ? command : shell, env, folder, module_groups);
 	free(env);
 	if (ret < 0) {
 		lab_say("cannot build the initramfs: %s", strerror(-ret));
@@ -190,7 +209,8 @@ static int make_initramfs(struct session *s)
 		ret = 0;
 	}
 out:
-	modules_free(&modules);
+	for (group = module_groups; group->name; group++)
+		modules_free(&group->list);
 	return ret;
 }
 

@@ -101,7 +101,8 @@ static const struct farend_ops farend_ops = {
 static void vmm_exec(const struct guest *g, int go)
 {
 	const struct measure_options *o = g->x->options;
-	char vmm[PATH_MAX], cmdline[512], net[128], c;
+	const char *more = getenv("VIOLA_LAB_GUEST_APPEND") ?: "";
+	char vmm[PATH_MAX], cmdline[768], net[128], c;
 	int null, console;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -110,9 +111,9 @@ static void vmm_exec(const struct guest *g, int go)
 		_exit(127);
 	path_join(vmm, g->x->place.bin, "viola-vmm");
 	snprintf(cmdline, sizeof(cmdline),
-		 "console=ttyS0 quiet ipv6.disable=1 panic=-1 "
+		 "console=ttyS0 quiet ipv6.disable=1 panic=-1 %.255s "
 		 "viola.agent=--rounds=%u+--rtt-count=%u+--warmup=%u+--rate-ms=%u+--timeout-ms=3000+--wait-ms=60000",
-		 o->rounds, o->rtt_count, o->warmup, o->rate_ms);
+		 more, o->rounds, o->rtt_count, o->warmup, o->rate_ms);
 	snprintf(net, sizeof(net), "path=%s,backend=tap,ifname=%s", g->path->name, g->tap);
 	null = open("/dev/null", O_RDONLY);
 	console = open(g->console, O_WRONLY | O_CREAT | O_TRUNC, 0644);

@@ -118,6 +118,12 @@ lab_guest_kernel()
 	echo "$VIOLA_CACHE/kernel/$(uname -r)/boot/vmlinux-$(uname -r)"
 }
 
+# In the lab: what belongs on a guest's kernel command line; APPEND is the test's.
+lab_guest_append() # APPEND
+{
+	echo "quiet panic=-1 ipv6.disable=1 $VIOLA_LAB_GUEST_APPEND $1"
+}
+
 # In the lab: the module with what it needs, and the tests' programs.
 module_load()
 {
