@@ -12,7 +12,7 @@ PATHS = {
 CURVE = (0, .05, .1, .2, .3, .4, .5, .6, .7, .75, .8, .85, .9, .925, .95, .96, .97, .98, .985,
          .99, .9925, .995, .9975, .999, .9995, .9999, 1)
 
-SETTINGS = {"rtt_count": 300, "warmup": 50, "rate_ms": 50, "rounds": 6, "quick": False,
+SETTINGS = {"rtt_count": 500, "warmup": 50, "rate_ms": 100, "rounds": 6, "quick": False,
             "sched": "fifo",
             "kernel": "6.12", "guest_kernel": "6.12", "times": False, "slow": {}}
 

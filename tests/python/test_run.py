@@ -326,7 +326,7 @@ class Against(Program):
         runs = len(self.lab_lines())
         done = self.compare("--against", base, "--rtt-count", "7")
         self.assertEqual(done.returncode, 2)
-        self.assertIn("--rtt-count 300, this is with 7", done.stderr)
+        self.assertIn("--rtt-count 500, this is with 7", done.stderr)
         done = self.compare("--against", base, "--wall")
         self.assertIn("was measured in mode lab-icount, this is lab-tcg", done.stderr)
         done = self.compare("--against", "/nowhere.json")

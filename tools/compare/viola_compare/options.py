@@ -20,7 +20,7 @@ got worse by --threshold (with --against); 2 usage or set-up."""
 NORMAL = {"rounds": 6, "rtt_count": 1500, "warmup": 200, "rate_ms": 1000, "limit": 240}
 QUICK = {"rounds": 2, "rtt_count": 200, "warmup": 50, "rate_ms": 300, "limit": 120}
 # Virtual time has no noise of the host's to be averaged away, and passes slowly.
-ICOUNT = {"rounds": 6, "rtt_count": 300, "warmup": 50, "rate_ms": 50, "limit": 480}
+ICOUNT = {"rounds": 6, "rtt_count": 500, "warmup": 50, "rate_ms": 100, "limit": 480}
 ICOUNT_QUICK = {"rounds": 2, "rtt_count": 100, "warmup": 20, "rate_ms": 20, "limit": 480}
 
 
