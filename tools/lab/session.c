@@ -47,7 +47,8 @@
 #define NAMES(...)	(const char *const []){ __VA_ARGS__, NULL }
 
 static struct module_group module_groups[] = {
-	{ LAB_MODULES_BOOT, NAMES("virtio_pci", "virtio_console", "9pnet_virtio", "9p", "overlay") },
+	{ LAB_MODULES_BOOT,
+	  NAMES("virtio_pci", "virtio_console", "9pnet_virtio", "9p", "overlay") },
 	{ LAB_MODULES_AMD, NAMES("kvm-amd") },
 	{ LAB_MODULES_INTEL, NAMES("kvm-intel") },
 	{ LAB_MODULES_CARD, NAMES("igb") },

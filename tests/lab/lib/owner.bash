@@ -61,8 +61,7 @@ workers()
 
 no_workers()
 {
-	workers
-	[[ -z $(workers) ]]
+	! workers
 }
 
 # Pages that are pinned now: taken less given back. Each CPU keeps small counts
