@@ -131,13 +131,12 @@ static void *read_file(const char *path, size_t *size)
 
 static char **read_list(const char *path)
 {
-	static char *none[1];
 	size_t size, count = 0;
 	char *data = read_file(path, &size), *at, **list;
 
 	list = calloc(LIST_MAX + 1, sizeof(*list));
 	if (!list)
-		return none;
+		fail("no memory");
 	for (at = data; at < data + size && count < LIST_MAX; at += strlen(at) + 1)
 		list[count++] = at;
 	return list;
@@ -154,22 +153,32 @@ static void read_conf(void)
 	free(data);
 }
 
+/* 0 or -1 with errno; one that is there already is loaded. */
+static int load_module(const char *file)
+{
+	int fd = open(file, O_RDONLY | O_CLOEXEC);
+	int flags = strcmp(strrchr(file, '.'), ".ko") ? MODULE_INIT_COMPRESSED_FILE : 0;
+	int ret = fd < 0 ? -1 : (int)syscall(SYS_finit_module, fd, "", flags), err = errno;
+
+	if (fd >= 0)
+		close(fd);
+	errno = err;
+	return ret && err != EEXIST ? -1 : 0;
+}
+
 /* Modules of a group, in order. Returns what could not be loaded, with errno, or NULL. */
 static const char *load_group(const char *group)
 {
-	char path[64], **file;
-	int fd, flags, ret;
+	char path[64], **list, **file;
+	const char *failed;
 
 	snprintf(path, sizeof(path), LAB_FILE_MODULES, group);
-	for (file = read_list(path); *file; file++) {
-		fd = open(*file, O_RDONLY | O_CLOEXEC);
-		flags = strcmp(strrchr(*file, '.'), ".ko") ? MODULE_INIT_COMPRESSED_FILE : 0;
-		ret = fd < 0 ? fd : syscall(SYS_finit_module, fd, "", flags);
-		if (ret && errno != EEXIST)
-			return *file;
-		close(fd);
-	}
-	return NULL;
+	list = read_list(path);
+	for (file = list; *file && !load_module(*file); file++)
+		;
+	failed = *file;
+	free(list);	/* the strings stay */
+	return failed;
 }
 
 /* Ports have numbers that depend on probing; their names are in sysfs. */

@@ -142,7 +142,7 @@ out:
 static int unpack(const void *packed, size_t packed_size, void **data, size_t *size)
 {
 	uint64_t memory = UINT64_MAX;
-	size_t room = 4 * packed_size, in, out;
+	size_t room = 4 * packed_size + 4096, in, out;
 	lzma_ret ret;
 
 	for (;; room *= 2) {
@@ -163,8 +163,8 @@ static int unpack(const void *packed, size_t packed_size, void **data, size_t *s
 
 int module_read(const char *path, void **data, size_t *size)
 {
-	size_t packed_size;
-	void *packed;
+	size_t packed_size = 0;
+	void *packed = NULL;
 	int ret;
 
 	if (module_name_len(path) == strlen(path))
