@@ -11,6 +11,7 @@
 #   scripts += tools/bar/viola-bar -> build/bin/viola-bar
 #   python += tools/bar/viola_bar  -> build/lib/viola/viola_bar/, a package for scripts
 #   unit-tests += test-baz         -> build/tests/test-baz, made by `make tests-built`
+#   sanitized += viola-test-qux    -> build/bin/viola-test-qux with ASan and UBSan, so too
 
 MAKEFLAGS += --no-builtin-rules
 .SUFFIXES:
@@ -42,6 +43,7 @@ programs   :=
 scripts    :=
 python     :=
 unit-tests :=
+sanitized  :=
 
 include $(wildcard vmm/build.mk vmm/*/build.mk dpdk-backend/build.mk module/build.mk tools/*/build.mk tests/*/build.mk)
 
@@ -78,6 +80,7 @@ endif
 $(eval $(call object-rule,plain,))
 $(eval $(call object-rule,sanitized,$(sanitize)))
 $(foreach p,$(programs),$(eval $(call c-rules,$(p),$(B)/bin/$(p),,plain)))
+$(foreach p,$(sanitized),$(eval $(call c-rules,$(p),$(B)/bin/$(p),$(sanitize),sanitized)))
 $(foreach t,$(unit-tests),$(eval $(t)-libs += -lcmocka))
 $(foreach t,$(unit-tests),$(eval $(call c-rules,$(t),$(B)/tests/$(t),$(sanitize),sanitized)))
 
@@ -109,7 +112,7 @@ $(B)/lib/viola/version: Makefile
 .PHONY: all programs modules setup check check-all compare bench install clean
 all: programs modules
 programs: $(addprefix $(B)/bin/,$(programs)) $(script-outputs) $(python-outputs)
-tests-built: $(addprefix $(B)/tests/,$(unit-tests))
+tests-built: $(addprefix $(B)/tests/,$(unit-tests)) $(addprefix $(B)/bin/,$(sanitized))
 .PHONY: tests-built
 
 setup:

@@ -3,7 +3,6 @@
 programs += viola-vmm
 viola-vmm-src := $(wildcard vmm/*.c vmm/boot/*.c vmm/emulated/*.c vmm/net/*.c \
 		   vmm/pci/*.c vmm/platform/*.c vmm/serial/*.c vmm/virtio/*.c) tools/lib/number.c
-viola-vmm-cflags := -pthread
 viola-vmm-libs := -pthread
 
 # `viola run` is this program.

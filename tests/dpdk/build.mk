@@ -27,16 +27,13 @@ bench-dpdk-ring-cflags := -O3 -mprfchw $(dpdk-cflags)
 bench-dpdk-ring-libs := $(dpdk-libs)
 
 # A front end without DPDK, correct or hostile.
-programs += viola-test-peer
+sanitized += viola-test-peer
 viola-test-peer-src := $(wildcard tests/dpdk/peer*.c) tests/unit/model-driver.c tools/lib/number.c
-viola-test-peer-cflags := -O1 $(sanitize)
-viola-test-peer-ldflags := $(sanitize)
 
 # The same back end, to be met by hostile front ends: AddressSanitizer and UBSan see what a
 # test would not.
-programs += viola-test-dpdk-asan
+sanitized += viola-test-dpdk-asan
 viola-test-dpdk-asan-src := $(viola-dpdk-src)
-viola-test-dpdk-asan-cflags := -O1 $(sanitize) $(dpdk-cflags)
-viola-test-dpdk-asan-ldflags := $(sanitize)
+viola-test-dpdk-asan-cflags := -O1 $(dpdk-cflags)
 viola-test-dpdk-asan-libs := $(viola-dpdk-libs)
 endif

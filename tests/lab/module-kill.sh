@@ -10,6 +10,7 @@ source "$(dirname "$0")/lib/lab.bash"
 
 vring=$lab_top/build/bin/viola-test-vring
 flood_log=/tmp/flood.out
+owners=$(lab_rounds 5 20)
 
 kill_one()
 {
@@ -24,11 +25,11 @@ kill_one()
 	within 60 no_workers || { echo "threads are left"; return 1; }
 }
 
-kill_ten()
+kill_some()
 {
 	local i
 
-	for ((i = 0; i < 10; i++)); do
+	for ((i = 0; i < owners; i++)); do
 		: >"$flood_log"
 		kill_one "$@" || return 1
 	done
@@ -60,7 +61,7 @@ tap_removed()
 	[[ -z $why ]]
 }
 
-# Ten owners have 22 MB; what is free is steady to 1 MB.
+# Five owners have 11 MB; what is free is steady to 1 MB.
 memory_back() # BEFORE, in KiB
 {
 	local now
@@ -83,13 +84,13 @@ inside()
 	check "module loads" module_load
 	memory_steady
 	pages=$(pinned)
-	check "ten owners killed under traffic" kill_ten
+	check "$owners owners killed under traffic" kill_some
 	check "no page of theirs is pinned" pinned_is "$pages"
 	free=$(memory_free)
-	check "ten more killed under traffic" kill_ten
+	check "$owners more killed under traffic" kill_some
 	check "no page of those is pinned" pinned_is "$pages"
 	check "their memory came back" memory_back_soon "$free"
-	check "ten owners killed while rings change workers" kill_ten --workers
+	check "$owners owners killed while rings change workers" kill_some --workers
 	check "nor a page of these" pinned_is "$pages"
 	check "interface deleted under traffic" tap_removed
 	check "traffic works afterwards" "$vring" --count 1000 traffic

@@ -1,13 +1,13 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# viola.ko comes and goes: 100 times, and not while it is in use.
+# viola.ko comes and goes, time after time, and not while it is in use.
 # check: kernels=all smp=2 limit=1500 shared=1 cost=40
 set -uo pipefail
 # shellcheck source=lib/lab.bash
 source "$(dirname "$0")/lib/lab.bash"
 
-rounds=100
+rounds=$(lab_rounds 40 200)
 
 # In an emulated machine most of a round is the starting of programs; static ones start
 # faster, and modprobe has been here before.

@@ -32,6 +32,13 @@ lab_note()
 	[[ $line =~ [\ ]$1=([a-z0-9]+) ]] && echo "${BASH_REMATCH[1]}" || echo "$2"
 }
 
+# lab_rounds CHECK ALL: how often a test does what it repeats, in `make check` and in
+# `make check-all`
+lab_rounds()
+{
+	[[ ${VIOLA_CHECK-} == all ]] && echo "$2" || echo "$1"
+}
+
 # lab_main ARG…: in the lab, inside(), and the end; outside, the tree is the folder.
 lab_main()
 {
