@@ -40,6 +40,8 @@ struct farend {
 
 	/* rx workload: what has been sent and what the agent has seen. */
 	uint64_t sent, credit, credit_ns, generate_until;
+	unsigned int batch;	/* at most so many at once, another number each time */
+	uint32_t dice;
 
 	struct link_batch in;
 	uint8_t out[LINK_BATCH][FRAME_BUF];
@@ -168,6 +170,17 @@ static bool phase_valid(const struct viola_wire_ctl *ctl)
 	       ctl->duration_ns && ctl->duration_ns <= DURATION_MAX;
 }
 
+/*
+ * Batches of one length, window and progress reports can lock into one of several rhythms
+ * that last for a whole phase, and which one it is decides the moment of its start. So
+ * that each phase has some of each, batches have random lengths, the same in each run.
+ */
+static void batch_next(struct farend *fe)
+{
+	fe->dice = fe->dice * 1664525u + 1013904223u;
+	fe->batch = LINK_BATCH / 2 + 1 + (fe->dice >> 16) % (LINK_BATCH / 2);
+}
+
 static int ctl_begin(struct farend *fe, const struct frame_id *id,
 		     const struct viola_wire_ctl *ctl)
 {
@@ -197,6 +210,8 @@ static int ctl_begin(struct farend *fe, const struct frame_id *id,
 		return err;
 	fe->active = true;
 	fe->credit_ns = clock_now();
+	fe->dice = p->id;
+	batch_next(fe);
 	fe->generate_until = p->workload == VIOLA_WIRE_RX ?
 			     fe->credit_ns + p->duration_ns : 0;
 	return 0;
@@ -366,7 +381,7 @@ static unsigned int generate_room(struct farend *fe, uint64_t now)
 	if (flying >= fe->phase.window)
 		return 0;
 	flying = fe->phase.window - flying;
-	return flying < LINK_BATCH ? flying : LINK_BATCH;
+	return flying < fe->batch ? flying : fe->batch;
 }
 
 static int generate(struct farend *fe, unsigned int n, uint64_t now,
@@ -389,6 +404,7 @@ static int generate(struct farend *fe, unsigned int n, uint64_t now,
 	if (sent < 0)
 		return sent;
 	fe->sent += sent;
+	batch_next(fe);
 	return 0;
 }
 
