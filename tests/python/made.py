@@ -76,7 +76,8 @@ def one_round(number, values, noise, samples, ms, icount):
     return result
 
 
-def path(name, noise, rounds=6, dearer=1.0, samples=300, ms=50, icount=True):
+def path(name, noise, rounds=6, dearer=1.0, samples=SETTINGS["rtt_count"],
+         ms=SETTINGS["rate_ms"], icount=True):
     """A path-NAME.json; its work is multiplied by @dearer."""
     rung, driver, mode, ring, *values = PATHS[name]
     boot = noise.of_boot() * dearer

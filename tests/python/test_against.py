@@ -169,7 +169,7 @@ class Refused(unittest.TestCase):
     def test_other_settings(self):
         self.keep(run(1))
         self.refused("with --rtt-count 500, this is with 200", rtt_count=200)
-        self.refused("with --rate-ms 50, this is with 0", rate_ms=0)
+        self.refused("with --rate-ms 100, this is with 0", rate_ms=0)
         self.refused("with --guest-kernel 6.12, this is with 6.1", guest_kernel="6.1")
 
     def test_too_few_rounds(self):

@@ -229,7 +229,7 @@ class Rendering(unittest.TestCase):
             "Round trips of 64 bytes", "Round trips of 1024 bytes",
             "Guest sends frames of 64 bytes", "Guest sends frames of 1500 bytes",
             "Guest receives frames of 64 bytes", "Guest receives frames of 1500 bytes"])
-        self.assertIn("1800 round trips a path, none lost", blocks.blocks(doc)[0].base)
+        self.assertIn("3000 round trips a path, none lost", blocks.blocks(doc)[0].base)
 
     def test_lost_frames_are_counted(self):
         paths = made.run(1, names=("vhost",))
