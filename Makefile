@@ -118,10 +118,12 @@ tests-built: $(addprefix $(B)/tests/,$(unit-tests)) $(addprefix $(B)/bin/,$(sani
 setup:
 	@tools/setup
 
-# Only what a comparison needs: no DPDK, no checkers, one kernel.
-.PHONY: setup-compare
+# Only what a comparison needs: no DPDK, no checkers, one kernel; and no tests' programs.
+.PHONY: setup-compare compare-built
 setup-compare:
 	@tools/setup --for compare
+compare-built: $(addprefix $(B)/bin/,viola viola-lab viola-measure viola-vmm viola-agent) \
+	       $(script-outputs) $(python-outputs) modules
 
 # All CPUs, unless the user said how many jobs.
 jobs = $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
@@ -129,7 +131,7 @@ jobs = $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
 # The two commands of the README. Each is a second make, because what setup
 # installs (compiler, headers) decides what the first one could build.
 compare: setup-compare
-	@$(MAKE) --no-print-directory $(jobs) all
+	@$(MAKE) --no-print-directory $(jobs) compare-built
 	@$(B)/bin/viola compare
 
 # The module with all warnings there are: what the compiler says fails the build, what
