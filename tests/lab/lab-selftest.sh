@@ -36,6 +36,26 @@ inner_machine() {
 	echo "none: $(tail -n 1 /tmp/inner.err)"
 }
 
+# Verified frames from the first VF to its PF and back
+vf_frames() {
+	local card=$1 vf agent far
+
+	ip link set eth0 up
+	modprobe igbvf
+	echo 1 >"$card/sriov_numvfs"
+	vf=$(ls "$card/virtfn0/net")
+	ip link set "$vf" up
+	viola-farend --iface eth0 >/dev/null 2>&1 &
+	far=$!
+	# It waits for the carrier.
+	agent=$(viola-agent --iface "$vf" --rtt-count 20 --warmup 0 --rate-ms 0 \
+		--wait-ms 120000 --json - 2>/dev/null)
+	kill $far
+	wait $far 2>/dev/null
+	jq -r '"\(.driver) \(.status) \([.phases[].guest.received] | add)"' <<<"$agent"
+	echo 0 >"$card/sriov_numvfs"
+}
+
 inside() {
 	local nic=/sys/bus/pci/devices/0000:01:00.0 shared=$1
 
@@ -60,6 +80,7 @@ inside() {
 	echo "vfs=$(find $nic/ -maxdepth 1 -name 'virtfn*' | wc -l)" \
 		"vfgroups=$(for v in "$nic"/virtfn*; do readlink "$v/iommu_group"; done | sort -u | wc -l)"
 	echo 0 >$nic/sriov_numvfs
+	echo "vfframes=$(vf_frames $nic)"
 	echo "headers=$([[ -f /lib/modules/$(uname -r)/build/Makefile ]] && echo yes)"
 	echo "tree=$(cat "$shared.host")"
 	echo "from the lab" >"$shared.lab"
@@ -162,6 +183,7 @@ test_machine() {
 	check_line "machine-$k: IOMMU group" "group=[0-9]+"
 	check_line "machine-$k: modules" "modules=0 tun=yes vhost=yes vfio=yes"
 	check_line "machine-$k: VFs with groups of their own" "vfs=7 vfgroups=7"
+	check_line "machine-$k: a VF's frames reach the PF and come back" "vfframes=igbvf ok 40"
 	check_line "machine-$k: headers for module builds" "headers=yes"
 	check_line "machine-$k: reads what the host wrote" "tree=from the host"
 	check "machine-$k: host reads what it wrote" \

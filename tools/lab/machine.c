@@ -111,6 +111,14 @@ static void escape_commas(char *to, const char *from)
 	*to = '\0';
 }
 
+/*
+ * The firmware puts the 64-bit window, and in it the VFs' BARs, where physical addresses
+ * end. Beyond 38 bits no access to a VF's registers arrives at the card: its driver finds
+ * the PF "still in reset state" and has no carrier.
+ */
+#define PHYS_BITS	"38"
+#define EMULATED_CPU	"EPYC,+svm,+npt,phys-bits=" PHYS_BITS
+
 static void add_cpus(struct args *args, const struct lab_options *options)
 {
 	const char *irqchip = options->accel == LAB_KVM ? "split" : "off";
@@ -123,19 +131,19 @@ static void add_cpus(struct args *args, const struct lab_options *options)
 	case LAB_KVM:
 		add(args, "kvm");
 		add(args, "-cpu");
-		add(args, "host");
+		add(args, "host,host-phys-bits-limit=" PHYS_BITS);
 		break;
 	case LAB_ICOUNT:
 		add(args, "tcg,thread=single");
 		add(args, "-icount");
 		add(args, "shift=0,sleep=on");
 		add(args, "-cpu");
-		add(args, "EPYC,+svm,+npt");
+		add(args, EMULATED_CPU);
 		break;
 	case LAB_TCG:
 		add(args, "tcg,thread=multi");
 		add(args, "-cpu");
-		add(args, "EPYC,+svm,+npt");
+		add(args, EMULATED_CPU);
 		break;
 	}
 	add(args, "-smp");
