@@ -67,7 +67,7 @@ ends()
 	local status=0 name=$1
 
 	check "$name" ended $limit
-	kill -KILL "$vmm" 2>/dev/null && return
+	gone "$vmm" || kill -KILL "$vmm"
 	wait "$vmm" || status=$?
 	check "$name: status 0" test $status = 0
 }

@@ -17,7 +17,7 @@ struct run {
 void run_open(struct run *r, const char *tap, const struct driver_options *options);
 void run_close(struct run *r);
 
-/* @count frames both ways at once: whether all came, in order and unharmed. */
+/* @count frames both ways at once: whether all came, once, unharmed, and by a tap in order. */
 bool run_exchange(struct run *r, unsigned int count, bool quiet);
 
 /* The command "nonsense". Prints a line per case; 0 if all are as they must be. */
