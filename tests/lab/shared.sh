@@ -6,7 +6,7 @@
 #
 #	tests/lab/shared.sh [KERNEL]	only this one
 #
-# check: smp=2 limit=3000 cost=300
+# check: smp=2 limit=3000 cost=200
 set -uo pipefail
 # shellcheck source=lib/lab.bash
 source "$(dirname "$0")/lib/lab.bash"

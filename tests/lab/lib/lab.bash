@@ -10,11 +10,10 @@
 #	inside() { check "module loads" module_load; check "NAME" COMMAND; }
 #	lab_run "$@"
 #
-# kernels: all for load, traffic and kill, else one (lab_kernels). smp: CPUs; with 2 there
-# is one such job at a time. limit: seconds, for what hangs. shared: in the check it runs
-# in one machine with others, by tests/lab/shared.sh, and leaves that machine as it was.
-# cost: about how many seconds of CPU time it takes on a kernel, so that long ones begin
-# first.
+# kernels: all for load, traffic and kill, else one (lab_kernels). smp: CPUs. limit:
+# seconds, for what hangs. shared: in the check it runs in one machine with others, by
+# tests/lab/shared.sh, and leaves that machine as it was. cost: about how many seconds of
+# CPU time it takes on a kernel, so that long ones begin first.
 
 lab_top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../../.." && pwd -P)
 lab_script=$(readlink -f "$0")
