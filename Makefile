@@ -23,7 +23,8 @@ COMMIT  := $(shell git describe --always --dirty --abbrev=12 2>/dev/null || echo
 
 CC      ?= gcc
 ifeq ($(origin CC),default)
-CC      := gcc
+# A second build of the same sources, in this tree or another, takes seconds with ccache.
+CC      := $(if $(shell command -v ccache 2>/dev/null),ccache )gcc
 endif
 PREFIX  ?= /usr/local
 DESTDIR ?=
@@ -34,7 +35,7 @@ warnings := -Wall -Wextra -Werror -Wmissing-prototypes -Wstrict-prototypes \
 	    -Wold-style-definition -Wundef -Wwrite-strings -Wshadow \
 	    -Wpointer-arith -Wno-unused-parameter -Wno-missing-field-initializers
 common-cflags := -std=gnu11 -D_GNU_SOURCE -Iinclude -I. -g $(warnings) \
-		 -fno-strict-aliasing -fno-common \
+		 -fno-strict-aliasing -fno-common -ffile-prefix-map=$(CURDIR)=. \
 		 -DVIOLA_VERSION='"$(VERSION)"'
 CFLAGS ?= -O2
 sanitize := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer

@@ -117,7 +117,7 @@ one_path()
 	# Both at the same time, however slow the machine is: the traffic needs a far end,
 	# and that comes when the hostile guest plays.
 	start_vmm vtap0 "$good" viola-vmm \
-		"viola.agent=--rtt-count=250+--warmup=50+--rate-ms=800+--timeout-ms=10000+--wait-ms=600000+--settle-ms=500" \
+		"viola.agent=--rtt-count=250+--warmup=50+--rate-ms=400+--timeout-ms=10000+--wait-ms=600000+--settle-ms=500" \
 		--serial1 "$results" &
 	good_pid=$!
 	! comes "$good" "viola-agent: .* ready" "$good_pid" || ready=1

@@ -6,7 +6,7 @@
 #	tests/lab/vmm-boot.sh
 #
 # The same file, started inside the lab with --inside, runs the machines there.
-# check: kernels=all smp=1 limit=1700 cost=120
+# check: kernels=one smp=1 limit=1700 cost=120
 set -uo pipefail
 # shellcheck source=lib/lab.bash
 source "$(dirname "$0")/lib/lab.bash"
