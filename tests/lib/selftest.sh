@@ -33,8 +33,29 @@ judged()
 	return 1
 }
 
+# A check that is told to end ends what its jobs have started, in sessions of their own, too.
+interrupted()
+{
+	local check i
+
+	tools/check "$dir/endless.sh" >/dev/null 2>&1 &
+	check=$!
+	for ((i = 0; i < 600; i++)); do
+		pgrep -f "^sleep $longest\$" >/dev/null && break
+		sleep 0.1
+	done
+	kill -TERM $check
+	wait $check
+	echo "status $?; begun after $i looks"
+	for ((; i < 900; i++)); do
+		pgrep -f "^sleep $longest\$" >/dev/null || break
+		sleep 0.1
+	done
+	((i < 900)) && ! pgrep -af "^sleep $longest\$"
+}
+
 # Numbers that no other process sleeps for.
-long=$((1000000 + $$)) longer=$((9000000 + $$))
+long=$((1000000 + $$)) longer=$((9000000 + $$)) longest=$((90000000 + $$))
 script good 'ok one' 'check two true' 'skip three "not here"' 'tap_end'
 script bad 'ok one' 'check two false' 'tap_end'
 script silent 'exit 0'
@@ -46,6 +67,7 @@ script hangs 'ok one' "setsid sleep $long &" "sleep $long" 'tap_end'
 script orphan "bash -c 'sleep 1 & echo \$! >$dir/orphan.pid'" \
 	"for ((i = 0; i < 600; i++)); do [[ -d /proc/\$(<$dir/orphan.pid) ]] || break; sleep 0.1; done" \
 	'check gone test $i -lt 600' 'tap_end'
+script endless 'ok one' "setsid sleep $longest &" "sleep $longest" 'tap_end'
 script leaves 'ok one' "setsid sleep $longer &" 'tap_end'
 
 check "cases that pass and that are skipped" judged '2 passed, 0 failed, 1 skipped' 0 "$dir/good.sh"
@@ -57,6 +79,7 @@ check "a status that no case explains" judged '1 passed, 1 failed, 0 skipped' 1 
 check "a script that is killed" judged '1 passed, 1 failed, 0 skipped' 1 "$dir/killed.sh"
 check "a script that hangs" judged '1 passed, 1 failed, 0 skipped' 1 --limit 20 "$dir/hangs.sh"
 check "it is stopped with what it started" bash -c "! pgrep -a -f '^sleep $long\$'"
+check "a check that is told to end ends its jobs" interrupted
 check "a process left behind keeps nobody waiting" \
 	judged '1 passed, 0 failed, 0 skipped' 0 "$dir/leaves.sh"
 check "it is stopped" bash -c "! pgrep -a -f '^sleep $longer\$'"
