@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * What viola-dpdk makes of frames that a Linux stack left unfinished
- * (dpdk-backend/uplink/af-packet.c). Checksums are computed by code of its own, word by
- * word as RFC 1071 has it. Frames lie in memory of exactly their size, so that
+ * (dpdk-backend/uplink/af-packet.c). Frames lie in memory of exactly their size, so that
  * AddressSanitizer sees a byte read beyond.
  */
 #include <setjmp.h>
@@ -12,6 +11,7 @@
 #include <cmocka.h>
 
 #include "dpdk-backend/uplink/af-packet.h"
+#include "tests/unit/frame-bytes.h"
 
 #define TCP 6
 #define UDP 17
@@ -23,32 +23,6 @@ struct sample {
 	u32 ip, l4; /* where those headers start */
 	u8 family, protocol;
 };
-
-static u64 seed = 1;
-
-static u32 random_below(u32 n)
-{
-	seed = seed * 6364136223846793005ull + 1442695040888963407ull;
-	return (u32)((seed >> 33) % n);
-}
-
-static void be16_put(u8 *p, u32 value)
-{
-	p[0] = (u8)(value / 256);
-	p[1] = (u8)value;
-}
-
-static u32 ones_sum(u32 sum, const u8 *p, u32 len)
-{
-	u32 i;
-
-	for (i = 0; i < len; i++) {
-		sum += i % 2 ? p[i] : (u32)p[i] << 8;
-		if (sum > 0xffff)
-			sum -= 0xffff;
-	}
-	return sum;
-}
 
 static u8 *sample_field(struct sample *s)
 {

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "dpdk-backend/forward/offload.h"
+#include "tests/unit/frame-bytes.h"
 
 #define BIT(n) (1ull << (n))
 #define ALL_HOST                                                                     \
@@ -21,14 +22,7 @@
 	 BIT(VIRTIO_NET_F_GUEST_TSO6) | BIT(VIRTIO_NET_F_GUEST_ECN) |                 \
 	 BIT(VIRTIO_NET_F_GUEST_UFO))
 
-static u64 seed = 1;
 static struct offload_work work;
-
-static u32 random_below(u32 n)
-{
-	seed = seed * 6364136223846793005ull + 1442695040888963407ull;
-	return (u32)((seed >> 33) % n);
-}
 
 static u32 be16(const u8 *p)
 {
@@ -38,25 +32,6 @@ static u32 be16(const u8 *p)
 static u32 be32(const u8 *p)
 {
 	return be16(p) * 65536u + be16(p + 2);
-}
-
-static void be16_put(u8 *p, u32 value)
-{
-	p[0] = (u8)(value / 256);
-	p[1] = (u8)value;
-}
-
-/* Sum of 16-bit words in ones' complement, one after the other. */
-static u32 ones_sum(u32 sum, const u8 *p, u32 len)
-{
-	u32 i;
-
-	for (i = 0; i < len; i++) {
-		sum += i % 2 ? p[i] : (u32)p[i] << 8;
-		if (sum > 0xffff)
-			sum -= 0xffff;
-	}
-	return sum;
 }
 
 static u32 pseudo_sum(const u8 *ip, unsigned int family, u8 protocol, u32 len)

@@ -383,7 +383,9 @@ int lab_init(void)
 {
 	char **argv, **env;
 	const char *failed;
-	pid_t aside[2];
+	const char *group[] = { NULL, LAB_MODULES_CARD };
+	pid_t aside[sizeof(group) / sizeof(group[0])];
+	int status;
 	size_t i;
 
 	mount_must("proc", "/proc", "proc", 0, NULL);
@@ -395,8 +397,9 @@ int lab_init(void)
 	failed = load_group(LAB_MODULES_BOOT);
 	if (failed)
 		fail("cannot load %s: %s", failed, strerror(errno));
-	aside[0] = load_aside(kvm_group());
-	aside[1] = load_aside(LAB_MODULES_CARD);
+	group[0] = kvm_group();
+	for (i = 0; i < sizeof(aside) / sizeof(aside[0]); i++)
+		aside[i] = load_aside(group[i]);
 	ports.ctl = wait_for_port(LAB_PORT_CTL);
 	ports.out = wait_for_port(LAB_PORT_OUT);
 	ports.err = wait_for_port(LAB_PORT_ERR);
@@ -408,8 +411,8 @@ int lab_init(void)
 	if (sethostname("lab", 3))
 		note("viola lab: host name: %s", strerror(errno));
 	for (i = 0; i < sizeof(aside) / sizeof(aside[0]); i++)
-		if (aside[i] > 0)
-			waitpid(aside[i], NULL, 0);
+		if (aside[i] < 0 || waitpid(aside[i], &status, 0) != aside[i] || status)
+			note("viola lab: %s is not loaded", group[i]);
 	command_run(&conf, argv, env, &ports);
 	kill_rest();
 	power_off();

@@ -40,28 +40,19 @@ static void cpio_data(struct cpio *cpio, const char *name, unsigned int mode,
 		fputc(0, cpio->out);
 }
 
+/* The file at @path; without its packing, if that is xz. */
 static int cpio_file(struct cpio *cpio, const char *name, unsigned int mode, const char *path)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC), ret = 0;
-	struct stat st;
+	size_t size;
 	void *data;
+	int ret;
 
-	if (fd < 0)
-		return -errno;
-	if (fstat(fd, &st)) {
-		ret = -errno;
-		goto out;
-	}
-	data = mmap(NULL, st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-	if (data == MAP_FAILED) {
-		ret = -errno;
-		goto out;
-	}
-	cpio_data(cpio, name, mode, data, st.st_size);
-	munmap(data, st.st_size);
-out:
-	close(fd);
-	return ret;
+	ret = module_read(path, &data, &size);
+	if (ret)
+		return ret;
+	cpio_data(cpio, name, mode, data, size);
+	free(data);
+	return 0;
 }
 
 /* Strings one after another, each with its terminating zero. */
@@ -84,20 +75,6 @@ static int cpio_strings(struct cpio *cpio, const char *name, char *const *string
 	return 0;
 }
 
-static int add_module(struct cpio *cpio, const char *path, const char *name)
-{
-	size_t size;
-	void *data;
-	int ret;
-
-	ret = module_read(path, &data, &size);
-	if (ret)
-		return ret;
-	cpio_data(cpio, name, S_IFREG | 0644, data, size);
-	free(data);
-	return 0;
-}
-
 /* A module that two groups need is there twice, and the second is what stays. */
 static int add_group(struct cpio *cpio, const char *folder, const struct module_group *group)
 {
@@ -115,7 +92,7 @@ static int add_group(struct cpio *cpio, const char *folder, const struct module_
 			names[i] = NULL;
 			ret = -ENOMEM;
 		} else {
-			ret = add_module(cpio, path, names[i]);
+			ret = cpio_file(cpio, names[i], S_IFREG | 0644, path);
 		}
 	}
 	snprintf(path, sizeof(path), LAB_FILE_MODULES, group->name);
