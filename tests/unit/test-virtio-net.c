@@ -1061,26 +1061,38 @@ static int setup_odd(void **state)
 	return 0;
 }
 
+/*
+ * The bytes written to the next used buffer of queue @index. An interrupt alone says
+ * nothing: there is one without a buffer after a change of vectors (2.7.7).
+ */
+static u32 wait_used(unsigned int index)
+{
+	unsigned int seen;
+	u32 written = 0;
+	u16 id;
+
+	for (;;) {
+		seen = rig_calls(index);
+		if (model_driver_reclaim(&rig->q[index], &id, &written))
+			return written;
+		assert_true(rig_wait(index, seen));
+	}
+}
+
 /* A read that fails is about one frame: the link stays, and the next frame comes. */
 static void a_frame_that_cannot_be_read_is_lost_alone(void **state)
 {
 	static const unsigned int bad[] = { 1, 2, 300, 1000 };
 	struct flow f = { .txq = 1, .rx_len = 1526 };
-	unsigned int i, seen;
+	unsigned int i;
 
 	rig_start(rig, f.features, 2, 64);
 	post_all(&f);
 	for (i = 0; i < ARRAY_SIZE(bad); i++) {
-		u32 written;
-		u16 id;
-
-		seen = rig_calls(0);
 		odd.frame = true;
 		__atomic_store_n(&odd.bad, bad[i], __ATOMIC_SEQ_CST);
 		eventfd_write(odd.fd, 1);
-		assert_true(rig_wait(0, seen));
-		assert_int_equal(model_driver_reclaim(&rig->q[0], &id, &written), 1);
-		assert_int_equal(written, HDR + 60);
+		assert_int_equal(wait_used(0), HDR + 60);
 		assert_int_equal(fake_read(VIRTIO_PCI_BAR, VIRTIO_PCI_DEVICE_OFF + 6, 2), 1);
 	}
 	assert_false(rig_broken());
