@@ -11,11 +11,12 @@ $(B)/bin/viola-run: $(B)/bin/viola-vmm
 	$(Q)ln -sf viola-vmm $@
 
 # Unit tests. The rig stands in for KVM; buses, memory and devices are real.
-vmm-rig-src := tests/unit/vmm-rig.c vmm/complain.c vmm/error.c vmm/bus.c \
-	       $(wildcard vmm/pci/*.c)
+vmm-rig-src := tests/unit/vmm-rig.c vmm/complain.c vmm/error.c vmm/bus.c vmm/memory.c \
+	       vmm/ram.c $(wildcard vmm/pci/*.c)
 
-unit-tests += test-vmm-bus test-vmm-options test-vmm-pci test-vmm-boot test-vmm-acpi \
+unit-tests += test-vmm-memory test-vmm-bus test-vmm-options test-vmm-pci test-vmm-boot test-vmm-acpi \
 	      test-vmm-uart test-vmm-console test-vmm-coalesced test-vmm-cpuid test-vmm-address
+test-vmm-memory-src := tests/unit/test-vmm-memory.c vmm/error.c vmm/memory.c vmm/ram.c
 test-vmm-bus-src := tests/unit/test-vmm-bus.c vmm/error.c vmm/bus.c vmm/loop.c vmm/thread.c
 test-vmm-options-src := tests/unit/test-vmm-options.c vmm/error.c vmm/options.c vmm/net/paths.c \
 			tools/lib/number.c

@@ -11,7 +11,8 @@
 #define LAYOUT_GDT 0x1000 /* boot structures: RAM the kernel may reuse */
 #define LAYOUT_START_INFO 0x6000 /* PVH */
 #define LAYOUT_BOOT_PARAMS 0x7000
-#define LAYOUT_PAGE_TABLES 0x9000 /* 6 pages */
+#define LAYOUT_PAGE_TABLES 0x9000
+#define LAYOUT_PAGE_TABLES_SIZE 0x6000
 #define LAYOUT_CMDLINE 0x20000
 #define LAYOUT_CMDLINE_SIZE 0x10000
 #define LAYOUT_LOW_RAM_END 0x9fc00

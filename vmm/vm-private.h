@@ -3,7 +3,9 @@
 #define VMM_VM_PRIVATE_H
 
 #include "vmm/coalesced.h"
+#include "vmm/kvm-slots.h"
 #include "vmm/layout.h"
+#include "vmm/ram.h"
 #include "vmm/vm.h"
 
 /* What of a machine the monitor's core shares and devices do not see. */
@@ -21,7 +23,8 @@ struct vm_private {
 	struct irq_routes *routes;
 	struct pm *pm;
 	struct coalesced coalesced;
-	u64 ram_end; /* guest address after the last byte of RAM */
+	struct kvm_slots slots;
+	struct ram ram;
 
 	/* Readable once the machine shall stop; never read. */
 	int stop_fd;
@@ -52,12 +55,6 @@ static inline bool vm_stopping(struct vm *vm)
 {
 	return __atomic_load_n(&vm->priv->stopping, __ATOMIC_ACQUIRE);
 }
-
-/* memory.c: maps @size bytes of RAM and tells KVM. 0 or -errno. */
-int memory_create(struct vm *vm, u64 size);
-void memory_destroy(struct vm *vm);
-/* The split of @size bytes of RAM around the hole: bytes below it. */
-u64 memory_low_size(u64 size);
 
 /* irq.c: interrupt controllers and the routes from GSIs to them. */
 int irq_create(struct vm *vm);

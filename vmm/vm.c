@@ -27,6 +27,23 @@ static int reserve_pages(struct vm *vm)
 	return 0;
 }
 
+static int slots_create(struct vm *vm)
+{
+	struct kvm_slots *slots = &vm->priv->slots;
+	int err = kvm_slots_init(slots, vm->kvm_fd, vm->vm_fd);
+
+	return err ? err : memory_listen(&vm->mem, &slots->listener);
+}
+
+static void slots_destroy(struct vm *vm)
+{
+	struct kvm_slots *slots = &vm->priv->slots;
+
+	if (slots->used)
+		memory_unlisten(&vm->mem, &slots->listener);
+	kvm_slots_exit(slots);
+}
+
 int vm_create(struct vm **to, int kvm_fd, u64 mem, unsigned int cpus)
 {
 	struct vm *vm = calloc(1, sizeof(*vm));
@@ -45,6 +62,7 @@ int vm_create(struct vm **to, int kvm_fd, u64 mem, unsigned int cpus)
 	priv->cpus = cpus;
 	pthread_mutex_init(&priv->stop_lock, NULL);
 	pthread_mutex_init(&priv->coalesced.lock, NULL);
+	memory_init(&vm->mem);
 	bus_init(&vm->pio);
 	bus_init(&vm->mmio);
 	priv->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -62,7 +80,9 @@ int vm_create(struct vm **to, int kvm_fd, u64 mem, unsigned int cpus)
 	}
 	err = reserve_pages(vm);
 	if (!err)
-		err = memory_create(vm, mem);
+		err = slots_create(vm);
+	if (!err)
+		err = ram_create(&priv->ram, &vm->mem, mem);
 	if (!err)
 		err = irq_create(vm);
 	if (!err)
@@ -87,9 +107,11 @@ void vm_destroy(struct vm *vm)
 	pm_destroy(vm);
 	vcpus_destroy(vm);
 	irq_destroy(vm);
+	ram_destroy(&priv->ram, &vm->mem);
+	slots_destroy(vm);
 	if (vm->vm_fd >= 0)
 		close(vm->vm_fd);
-	memory_destroy(vm);
+	memory_exit(&vm->mem);
 	if (priv->stop_fd >= 0)
 		close(priv->stop_fd);
 	close(vm->kvm_fd);

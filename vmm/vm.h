@@ -2,22 +2,14 @@
 #ifndef VMM_VM_H
 #define VMM_VM_H
 
-#include <viola/mem.h>
 #include "vmm/bus.h"
+#include "vmm/memory.h"
 #include "vmm/pci/pci.h"
-
-/* Guest RAM: below the PCI hole and, if it does not fit, above 4 GiB. */
-struct guest_memory {
-	struct viola_mem map; /* .ext = ext */
-	struct viola_extent ext[2];
-	u64 size; /* bytes */
-	void *mapping; /* what memory.c has to unmap */
-};
 
 struct vm {
 	int kvm_fd; /* /dev/kvm */
 	int vm_fd;
-	struct guest_memory mem; /* constant once created */
+	struct guest_memory mem;
 	struct bus pio;
 	struct bus mmio;
 	struct pci_bus pci;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-// fuzz-sources: tests/unit/vmm-rig.c vmm/bus.c vmm/complain.c vmm/error.c vmm/net/reflect.c
+// fuzz-sources: tests/unit/vmm-rig.c vmm/bus.c vmm/complain.c vmm/error.c
+// fuzz-sources: vmm/memory.c vmm/ram.c vmm/net/reflect.c
 // fuzz-sources: vmm/pci/bar.c vmm/pci/bus.c vmm/pci/config.c vmm/pci/host-bridge.c
 // fuzz-sources: vmm/pci/intx.c vmm/pci/msix.c vmm/virtio/complain.c vmm/virtio/net_rings.c
 // fuzz-sources: vmm/virtio/queue.c vmm/virtio/vhost.c vmm/virtio/virtio_net.c

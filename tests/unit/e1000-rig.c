@@ -305,7 +305,6 @@ void rig_start(void)
 	rig.vm.mem.ext[0] = (struct viola_extent){ 0, RIG_LOW_SIZE, rig.low };
 	rig.vm.mem.ext[1] = (struct viola_extent){ RIG_HIGH, RIG_HIGH_SIZE, rig.high };
 	rig.vm.mem.map = (struct viola_mem){ rig.vm.mem.ext, 2 };
-	rig.vm.mem.size = RIG_LOW_SIZE + RIG_HIGH_SIZE;
 	rig.bus_master = true;
 	rig.keep_out = true;
 	rig.alive = true;

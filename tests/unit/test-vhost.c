@@ -35,6 +35,7 @@ static struct {
 	bool break_at_stop; /* a ring is found to be broken while it is stopped */
 	bool call_at_stop; /* a buffer was used while the ring is stopped */
 	int fail; /* errno of the next VHOST_SET_VRING_ADDR */
+	struct vhost_memory_region memory; /* the only one it was told of */
 } node;
 
 static int set_file(int *slot, const void *arg)
@@ -43,6 +44,13 @@ static int set_file(int *slot, const void *arg)
 
 	assert_true(file->index < RINGS);
 	slot[file->index] = file->fd;
+	return 0;
+}
+
+static int set_memory(const struct vhost_memory *table)
+{
+	assert_int_equal(table->nregions, 1);
+	node.memory = table->regions[0];
 	return 0;
 }
 
@@ -69,6 +77,8 @@ int ioctl(int fd, unsigned long request, ...)
 	case VHOST_GET_FEATURES:
 		*(u64 *)arg = BIT(VIRTIO_F_VERSION_1) | BIT(VIRTIO_NET_F_MRG_RXBUF);
 		return 0;
+	case VHOST_SET_MEM_TABLE:
+		return set_memory(arg);
 	case VHOST_SET_VRING_ERR:
 		return set_file(node.error, arg);
 	case VHOST_SET_VRING_CALL:
@@ -140,6 +150,13 @@ static int teardown(void **state)
 	rig_free(rig);
 	free(rig);
 	return 0;
+}
+
+static void the_kernel_is_told_of_guest_memory(void **state)
+{
+	assert_int_equal(node.memory.guest_phys_addr, RIG_DATA);
+	assert_int_equal(node.memory.memory_size, RIG_DATA_SIZE);
+	assert_int_equal(node.memory.userspace_addr, (uintptr_t)rig->data);
 }
 
 static bool broken_within(unsigned int ms)
@@ -247,6 +264,7 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
+		T(the_kernel_is_told_of_guest_memory),
 		T(queues_run_in_the_kernel),
 		T(a_ring_that_is_given_up_is_told),
 		T(reports_end_with_their_ring),

@@ -78,9 +78,9 @@ static int activate(struct virtio_device *dev, unsigned int index,
 	assert_false(note.active[index]);
 	/* What reaches a device is always usable as it is. */
 	assert_true(viola_ring_num_valid(vring->num) && vring->num <= SIZE);
-	assert_non_null(viola_mem_map(dev->mem, vring->desc, viola_ring_desc_size(vring->num)));
-	assert_non_null(viola_mem_map(dev->mem, vring->driver, viola_ring_driver_size(vring->num)));
-	assert_non_null(viola_mem_map(dev->mem, vring->device, viola_ring_device_size(vring->num)));
+	assert_non_null(memory_map(dev->memory, vring->desc, viola_ring_desc_size(vring->num)));
+	assert_non_null(memory_map(dev->memory, vring->driver, viola_ring_driver_size(vring->num)));
+	assert_non_null(memory_map(dev->memory, vring->device, viola_ring_device_size(vring->num)));
 	if (note.fail_activate)
 		return vmm_fail(EIO, "told to fail");
 	note.active[index] = true;
@@ -141,7 +141,7 @@ static int setup(void **state)
 		.features = FEATURE_A | FEATURE_B,
 		.queues = QUEUES,
 		.queue_size = SIZE,
-		.mem = &vm.mem.map,
+		.memory = &vm.mem,
 	};
 	assert_int_equal(virtio_pci_create(&vm, &note.dev, 0x020000), 0);
 	fake_msix_enable(true);

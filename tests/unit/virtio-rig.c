@@ -14,7 +14,14 @@ void rig_init(struct rig *rig)
 	fake_pci_reset();
 	model_guest_init(&rig->guest);
 	rig->data = model_guest_add(&rig->guest, RIG_DATA, RIG_DATA_SIZE);
-	rig->vm.mem.map = rig->guest.mem;
+	memory_init(&rig->vm.mem);
+	rig->ram = (struct memory_block){
+		.name = "data", .gpa = RIG_DATA, .size = RIG_DATA_SIZE, .base = rig->data,
+	};
+	if (memory_add(&rig->vm.mem, &rig->ram))
+		abort();
+	/* The rings' extents come and go, which guest RAM does not: listeners do not know. */
+	rig->vm.mem.map.ext = rig->guest.ext;
 }
 
 static void drop_rings(struct rig *rig)
@@ -33,6 +40,8 @@ static void drop_rings(struct rig *rig)
 void rig_free(struct rig *rig)
 {
 	drop_rings(rig);
+	memory_remove(&rig->vm.mem, &rig->ram);
+	memory_exit(&rig->vm.mem);
 	model_guest_free(&rig->guest);
 	fake_pci_reset();
 }

@@ -20,6 +20,7 @@
 struct rig {
 	struct model_guest guest;
 	struct vm vm;
+	struct memory_block ram; /* the data */
 	unsigned int queues; /* set up */
 	struct model_driver q[RIG_QUEUES];
 	u8 *data; /* at RIG_DATA */

@@ -2,7 +2,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 
 #include "tests/unit/vmm-rig.h"
 #include "vmm/error.h"
@@ -14,29 +13,14 @@ struct vmm_rig rig;
 struct vm *rig_create(u64 mem, unsigned int cpus)
 {
 	struct vm *vm = calloc(1, sizeof(*vm));
-	const u64 low = min(mem, (u64)LAYOUT_HOLE);
 
 	memset(&rig, 0, sizeof(rig));
 	vm->priv = calloc(1, sizeof(*vm->priv));
 	vm->priv->cpus = cpus;
-	vm->priv->ram_end = mem > low ? LAYOUT_4G + mem - low : low;
+	memory_init(&vm->mem);
 	bus_init(&vm->pio);
 	bus_init(&vm->mmio);
-	if (mem) {
-		u8 *base = mmap(NULL, mem, PROT_READ | PROT_WRITE,
-				MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-
-		if (base == MAP_FAILED)
-			abort();
-		vm->mem.size = mem;
-		vm->mem.mapping = base;
-		vm->mem.ext[0] = (struct viola_extent){ .size = low, .base = base };
-		vm->mem.ext[1] = (struct viola_extent){ .gpa = LAYOUT_4G, .size = mem - low,
-							.base = base + low };
-		vm->mem.map.nr = mem > low ? 2 : 1;
-		vm->mem.map.ext = vm->mem.ext;
-	}
-	if (pci_bus_create(vm))
+	if ((mem && ram_create(&vm->priv->ram, &vm->mem, mem)) || pci_bus_create(vm))
 		abort();
 	return vm;
 }
@@ -47,8 +31,8 @@ void rig_destroy(struct vm *vm)
 	pthread_mutex_destroy(&vm->pci.lock);
 	pthread_rwlock_destroy(&vm->pio.lock);
 	pthread_rwlock_destroy(&vm->mmio.lock);
-	if (vm->mem.mapping)
-		munmap(vm->mem.mapping, vm->mem.size);
+	ram_destroy(&vm->priv->ram, &vm->mem);
+	memory_exit(&vm->mem);
 	free(vm->priv);
 	free(vm);
 }

@@ -411,7 +411,8 @@ int acpi_build(struct vm *vm, bool com2)
 {
 	struct build b = {
 		.vm = vm,
-		.out = { .buf = vm->mem.ext[0].base + LAYOUT_ACPI, .size = LAYOUT_ACPI_SIZE },
+		.out = { .buf = memory_map(&vm->mem, LAYOUT_ACPI, LAYOUT_ACPI_SIZE),
+			 .size = LAYOUT_ACPI_SIZE },
 	};
 	static const u8 zero[64]; /* the RSDP's place */
 

@@ -100,8 +100,8 @@ int bzimage_place(const struct bzimage *image, u64 ram_end, u64 *address)
 int bzimage_load(struct vm *vm, const struct boot_files *files, const u8 *head, size_t len,
 		 const char *cmdline, struct boot_entry *entry)
 {
-	struct boot_params *params = (void *)(vm->mem.ext[0].base + LAYOUT_BOOT_PARAMS);
-	const u64 ram_end = vm->mem.ext[0].size;
+	struct boot_params *params = memory_map(&vm->mem, LAYOUT_BOOT_PARAMS, sizeof(*params));
+	const u64 ram_end = memory_low_size(&vm->mem);
 	struct bzimage image;
 	u64 address = 0, initrd = 0;
 	int err;

@@ -61,7 +61,7 @@ void boot_files_close(struct boot_files *files)
 
 int boot_copy(struct vm *vm, int fd, const char *path, u64 off, u64 len, u64 gpa)
 {
-	u8 *to = viola_mem_map(&vm->mem.map, gpa, len);
+	u8 *to = memory_map(&vm->mem, gpa, len);
 
 	if (!to)
 		return vmm_fail(ENOMEM, "%s does not fit the guest's memory: give a larger --mem",
@@ -84,7 +84,7 @@ int boot_copy(struct vm *vm, int fd, const char *path, u64 off, u64 len, u64 gpa
 
 int boot_initrd(struct vm *vm, const struct boot_files *files, u64 floor, u64 max, u64 *gpa)
 {
-	u64 end = vm->mem.ext[0].size;
+	u64 end = memory_low_size(&vm->mem);
 
 	*gpa = 0;
 	if (!files->initrd_path)
@@ -107,7 +107,7 @@ int boot_cmdline(struct vm *vm, const char *cmdline, u32 max)
 	if (len > max)
 		return vmm_fail(EINVAL, "the kernel's command line has %zu bytes, this kernel takes %u",
 				len, max);
-	memcpy(vm->mem.ext[0].base + LAYOUT_CMDLINE, cmdline, len + 1);
+	memcpy(memory_map(&vm->mem, LAYOUT_CMDLINE, len + 1), cmdline, len + 1);
 	return 0;
 }
 

@@ -109,7 +109,7 @@ static int load_notes(const struct boot_files *files, const Elf64_Phdr *ph, u64 
 static int load_segment(struct vm *vm, const struct boot_files *files, const Elf64_Phdr *ph,
 			u64 *end)
 {
-	const u64 ram_end = vm->mem.ext[0].size;
+	const u64 ram_end = memory_low_size(&vm->mem);
 
 	if (!ph->p_memsz)
 		return 0;
@@ -129,7 +129,7 @@ static int load_segment(struct vm *vm, const struct boot_files *files, const Elf
 
 static void write_start_info(struct vm *vm, const struct boot_files *files, u64 initrd)
 {
-	struct start_block *block = (void *)(vm->mem.ext[0].base + LAYOUT_START_INFO);
+	struct start_block *block = memory_map(&vm->mem, LAYOUT_START_INFO, sizeof(*block));
 	struct boot_e820_entry map[E820_ENTRIES];
 	unsigned int i, nr = e820_build(vm, map, E820_ENTRIES);
 

@@ -69,13 +69,13 @@ static void write_gdt(struct vm *vm, bool wide)
 		0x00008b0000000067ull, 0, /* twice the size in 64-bit mode */
 	};
 
-	memcpy(vm->mem.ext[0].base + LAYOUT_GDT, gdt, sizeof(gdt));
+	memcpy(memory_map(&vm->mem, LAYOUT_GDT, sizeof(gdt)), gdt, sizeof(gdt));
 }
 
 /* The first 4 GiB one to one, in pages of 2 MiB, which every processor has. */
 static void write_page_tables(struct vm *vm)
 {
-	u64 *level4 = (u64 *)(vm->mem.ext[0].base + LAYOUT_PAGE_TABLES);
+	u64 *level4 = memory_map(&vm->mem, LAYOUT_PAGE_TABLES, LAYOUT_PAGE_TABLES_SIZE);
 	u64 *level3 = level4 + 512, *level2 = level3 + 512;
 	u64 i;
 

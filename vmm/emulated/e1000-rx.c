@@ -94,7 +94,7 @@ bool e1000_rx_push(struct e1000 *e)
 		addr = le64_to_cpu(READ_ONCE(desc[0]));
 		if (!addr)
 			n = 0; /* a null descriptor is passed over (3.2.3) */
-		if (viola_mem_write(&e->pci.vm->mem.map, &e->hint, addr, rx->buf + rx->off, n)) {
+		if (memory_dma_write(&e->pci.vm->mem, &e->hint, addr, rx->buf + rx->off, n)) {
 			e->count.dma_errors++;
 			rx->errors |= RXD_ERR_RXE;
 		}

@@ -317,7 +317,7 @@ static bool tx_step(struct e1000 *e)
 		}
 		n = min(left, room);
 		if (!n || !viola_add_u64(tx->addr, tx->off, &from) ||
-		    viola_mem_read(&e->pci.vm->mem.map, &e->hint, from, to, n)) {
+		    memory_dma_read(&e->pci.vm->mem, &e->hint, from, to, n)) {
 			/* Longer than any frame, or not in RAM. */
 			if (n)
 				e->count.dma_errors++;

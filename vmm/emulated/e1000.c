@@ -127,7 +127,7 @@ u64 *e1000_desc(struct e1000 *e, u32 bal, u32 bah, u32 head)
 
 	if (!viola_add_u64(base, (u64)e1000_get(e, head) * E1000_DESC_SIZE, &gpa))
 		return NULL;
-	desc = viola_mem_map(&e->pci.vm->mem.map, gpa, E1000_DESC_SIZE);
+	desc = memory_map(&e->pci.vm->mem, gpa, E1000_DESC_SIZE);
 	return (uintptr_t)desc % sizeof(u64) ? NULL : desc;
 }
 

@@ -133,7 +133,7 @@ int pci_bus_create(struct vm *vm)
 	bus->io_base = LAYOUT_PCI_IO;
 	bus->io_end = LAYOUT_PCI_IO_END;
 	/* Above RAM, from the next GiB on; empty if the guest cannot reach it. */
-	bus->mmio64_base = max(vm->priv->ram_end, (u64)LAYOUT_4G);
+	bus->mmio64_base = max(memory_ram_end(&vm->mem), (u64)LAYOUT_4G);
 	bus->mmio64_base = (bus->mmio64_base + (1ull << 30) - 1) & ~((1ull << 30) - 1);
 	bus->mmio64_end = min(bus->mmio64_base + LAYOUT_MMIO64_SIZE, top);
 	if (bus->mmio64_end < bus->mmio64_base)

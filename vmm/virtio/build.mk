@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # The virtio devices are part of viola-vmm (vmm/build.mk); here are their tests.
 
-virtio-test-host := tests/unit/fake-pci.c tests/unit/model-driver.c vmm/complain.c vmm/error.c
+virtio-test-host := tests/unit/fake-pci.c tests/unit/model-driver.c vmm/complain.c vmm/error.c \
+	vmm/memory.c
 
 unit-tests += test-virtio-pci
 test-virtio-pci-src := tests/unit/test-virtio-pci.c $(virtio-test-host) \

@@ -571,7 +571,7 @@ static int rings_activate(struct net_plane *plane, unsigned int index,
 	if (err)
 		return err;
 	pthread_mutex_lock(&pair->lock);
-	err = virtio_queue_init(&side->queue, pair->net->dev.mem, vring, rings->features);
+	err = virtio_queue_init(&side->queue, &pair->net->dev.memory->map, vring, rings->features);
 	if (!err) {
 		if (side == &pair->rx) {
 			pair->mergeable = rings->features >> VIRTIO_NET_F_MRG_RXBUF & 1;

@@ -50,6 +50,10 @@ struct net_vhost {
 	unsigned int queues; /* set up in queue[] */
 	struct vhost_queue queue[2 * NET_PAIRS_MAX];
 	pthread_mutex_t lock;
+	/* Guest RAM, and nothing else, is what the kernel may reach. */
+	struct memory_listener listener;
+	bool listens;
+	struct vhost_memory *table; /* has room for MEMORY_RAM_BLOCKS regions */
 };
 
 static struct net_vhost *from_plane(struct net_plane *plane)
@@ -162,7 +166,7 @@ static int ring_start(struct net_vhost *vhost, unsigned int index,
 	struct vhost_vring_state state = { .index = index % 2 };
 	struct vhost_vring_addr addr = { .index = index % 2 };
 	int tap = net->be->ops->kernel_fd(net->be, pair);
-	int err = virtio_vring_map(net->dev.mem, vring, &map);
+	int err = virtio_vring_map(&net->dev.memory->map, vring, &map);
 
 	if (!err) {
 		state.num = map.num;
@@ -263,8 +267,10 @@ static void vhost_destroy(struct net_plane *plane)
 	unsigned int i;
 
 	/* Closing the nodes first: they signal the eventfds that go next. */
-	for (i = 0; i < vhost->nr; i++)
-		close(vhost->fd[i]);
+	while (vhost->nr)
+		close(vhost->fd[--vhost->nr]);
+	if (vhost->listens)
+		memory_unlisten(vhost->net->dev.memory, &vhost->listener);
 	for (i = 0; i < vhost->queues; i++) {
 		loop_remove(loop, &vhost->queue[i].relay);
 		loop_remove(loop, &vhost->queue[i].error);
@@ -272,6 +278,7 @@ static void vhost_destroy(struct net_plane *plane)
 		close(vhost->queue[i].error.fd);
 	}
 	pthread_mutex_destroy(&vhost->lock);
+	free(vhost->table);
 	free(vhost);
 }
 
@@ -283,6 +290,58 @@ static const struct net_plane_ops vhost_ops = {
 	.set_pairs = vhost_set_pairs,
 	.stats = vhost_stats,
 	.destroy = vhost_destroy,
+};
+
+/* ------------------------------------------------------------------------
+ * Guest memory
+ */
+
+static struct net_vhost *from_listener(struct memory_listener *listener)
+{
+	return (struct net_vhost *)((u8 *)listener - offsetof(struct net_vhost, listener));
+}
+
+static int table_set(struct net_vhost *vhost)
+{
+	unsigned int pair;
+	int err = 0;
+
+	for (pair = 0; pair < vhost->nr && !err; pair++)
+		err = vhost_ioctl(vhost, pair, VHOST_SET_MEM_TABLE, vhost->table,
+				  "set the memory table");
+	return err;
+}
+
+static int memory_added(struct memory_listener *listener, struct memory_block *block)
+{
+	struct net_vhost *vhost = from_listener(listener);
+	int err;
+
+	if (block->kind != MEMORY_RAM)
+		return 0;
+	vhost->table->regions[vhost->table->nregions++] = (struct vhost_memory_region){
+		.guest_phys_addr = block->gpa,
+		.memory_size = block->size,
+		.userspace_addr = (uintptr_t)block->base,
+	};
+	err = table_set(vhost);
+	vhost->table->nregions -= !!err;
+	return err;
+}
+
+static void memory_removed(struct memory_listener *listener, struct memory_block *block)
+{
+	struct net_vhost *vhost = from_listener(listener);
+
+	/* RAM goes as it came, the last block first. Less memory is not refused. */
+	if (block->kind == MEMORY_RAM) {
+		vhost->table->nregions--;
+		table_set(vhost);
+	}
+}
+
+static const struct memory_listener_ops memory_ops = {
+	.added = memory_added, .removed = memory_removed,
 };
 
 /* ------------------------------------------------------------------------
@@ -311,29 +370,6 @@ static int node_open(const char *node)
 	}
 }
 
-/* Guest RAM, and nothing else, is what the kernel may reach. */
-static int set_memory(struct net_vhost *vhost, unsigned int pair)
-{
-	const struct viola_mem *mem = vhost->net->dev.mem;
-	struct vhost_memory *table;
-	unsigned int i;
-	int err;
-
-	table = calloc(1, sizeof(*table) + mem->nr * sizeof(table->regions[0]));
-	if (!table)
-		return vmm_fail(ENOMEM, "out of memory");
-	table->nregions = mem->nr;
-	for (i = 0; i < mem->nr; i++)
-		table->regions[i] = (struct vhost_memory_region){
-			.guest_phys_addr = mem->ext[i].gpa,
-			.memory_size = mem->ext[i].size,
-			.userspace_addr = (uintptr_t)mem->ext[i].base,
-		};
-	err = vhost_ioctl(vhost, pair, VHOST_SET_MEM_TABLE, table, "set the memory table");
-	free(table);
-	return err;
-}
-
 static int pair_open(struct net_vhost *vhost)
 {
 	unsigned int pair = vhost->nr;
@@ -350,7 +386,7 @@ static int pair_open(struct net_vhost *vhost)
 	if (err)
 		return err;
 	vhost->possible &= features;
-	return set_memory(vhost, pair);
+	return 0;
 }
 
 static int source_add(struct net_vhost *vhost, struct loop_source *source, void *opaque,
@@ -398,9 +434,15 @@ int net_vhost_create(struct virtio_net *net, const char *node)
 		return vmm_fail(EOPNOTSUPP, "backend %s is in this process, %s needs one in the "
 					    "kernel: use backend=tap", net->be->ops->name, node);
 	vhost = calloc(1, sizeof(*vhost));
-	if (!vhost)
+	if (vhost)
+		vhost->table = calloc(1, sizeof(*vhost->table) +
+				      MEMORY_RAM_BLOCKS * sizeof(vhost->table->regions[0]));
+	if (!vhost || !vhost->table) {
+		free(vhost);
 		return vmm_fail(ENOMEM, "%s: out of memory", net->name);
+	}
 	vhost->plane.ops = &vhost_ops;
+	vhost->listener.ops = &memory_ops;
 	vhost->net = net;
 	vhost->node = node;
 	vhost->possible = ~0ull;
@@ -409,6 +451,9 @@ int net_vhost_create(struct virtio_net *net, const char *node)
 
 	while (!err && vhost->nr < net->pairs)
 		err = pair_open(vhost);
+	if (!err)
+		err = memory_listen(net->dev.memory, &vhost->listener);
+	vhost->listens = !err;
 	while (!err && vhost->queues < 2 * net->pairs)
 		err = queue_open(vhost);
 	if (err)

@@ -4,7 +4,7 @@
 
 #include <stdio.h>
 
-#include <viola/mem.h>
+#include "vmm/memory.h"
 
 /*
  * A virtio device (virtio 1.2) as two halves that know nothing of each other:
@@ -96,7 +96,7 @@ struct virtio_device {
 	u64 features; /* offered; the transport adds its own */
 	unsigned int queues; /* 1 … VIRTIO_QUEUES_MAX */
 	u32 queue_size; /* largest, a power of two */
-	const struct viola_mem *mem; /* where rings and buffers may lie */
+	struct guest_memory *memory; /* where rings and buffers may lie */
 	/* The transport fills in these. */
 	const struct virtio_transport_ops *transport;
 	void *transport_data;

@@ -306,7 +306,7 @@ static void control_kicked(struct loop_source *source, uint32_t events)
 static int control_activate(struct virtio_net *net, unsigned int index,
 			    const struct virtio_vring *vring)
 {
-	int err = virtio_queue_init(&net->control, net->dev.mem, vring, net->features);
+	int err = virtio_queue_init(&net->control, &net->dev.memory->map, vring, net->features);
 
 	if (err)
 		return err;
@@ -560,7 +560,7 @@ int virtio_net_create(struct vm *vm, struct net_backend *be, const struct nic_co
 	net->dev.type = VIRTIO_ID_NET;
 	net->dev.queues = 2 * net->pairs + 1;
 	net->dev.queue_size = NET_QUEUE_SIZE;
-	net->dev.mem = &vm->mem.map;
+	net->dev.memory = &vm->mem;
 
 	err = virtio_queue_alloc(&net->control, NET_QUEUE_SIZE);
 	if (!err)

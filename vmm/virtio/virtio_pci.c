@@ -273,7 +273,8 @@ static void queue_enable(struct virtio_pci *vp, unsigned int index)
 
 	if (!queue_writable(vp, q))
 		return;
-	if (vring.num > vp->dev->queue_size || virtio_vring_map(vp->dev->mem, &vring, &cfg)) {
+	if (vring.num > vp->dev->queue_size ||
+	    virtio_vring_map(&vp->dev->memory->map, &vring, &cfg)) {
 		virtio_complain(vp->dev, "queue %u not enabled: %s", index,
 				vring.num > vp->dev->queue_size ? "larger than offered" :
 								  vmm_error());
