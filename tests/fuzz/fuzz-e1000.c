@@ -13,6 +13,8 @@
  */
 #include <stdlib.h>
 
+#include <linux/pci_regs.h>
+
 #include "tests/unit/e1000-rig.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -215,7 +217,7 @@ static void op_turn(struct input *in)
 	rig.again = how & 0x80 ? how & 7 : 0;
 	rig.reflect = how & 0x40;
 	rig.bus_master = !(how & 0x30);
-	rig.dev->ops->config_written(rig.dev, 4, 2);
+	rig.dev->ops->config_write(rig.dev, PCI_COMMAND, 0, 2);
 	rig_turn(4);
 	rig.bus_master = true;
 }

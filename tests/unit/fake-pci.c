@@ -54,26 +54,12 @@ void fake_write(unsigned int bar, u64 off, u64 value, unsigned int len)
 
 u32 fake_config_read(unsigned int off, unsigned int len)
 {
-	u32 value = 0;
-
-	if (fake_pci.dev->ops->config_window)
-		fake_pci.dev->ops->config_window(fake_pci.dev, off, len, false);
-	memcpy(&value, fake_pci.dev->config + off, len);
-	return value;
+	return fake_pci.dev->ops->config_read(fake_pci.dev, off, len);
 }
 
 void fake_config_write(unsigned int off, u32 value, unsigned int len)
 {
-	unsigned int i;
-
-	for (i = 0; i < len; i++, value >>= 8) {
-		u8 mask = fake_pci.dev->writable[off + i];
-
-		fake_pci.dev->config[off + i] &= (u8)~mask;
-		fake_pci.dev->config[off + i] |= (u8)value & mask;
-	}
-	if (fake_pci.dev->ops->config_window)
-		fake_pci.dev->ops->config_window(fake_pci.dev, off, len, true);
+	fake_pci.dev->ops->config_write(fake_pci.dev, off, value, len);
 }
 
 unsigned int fake_interrupts(unsigned int vector)
@@ -121,6 +107,26 @@ unsigned int pci_add_capability(struct pci_device *dev, u8 id, const void *body,
 	dev->config[at] = id;
 	dev->next_cap = (u16)((at + len + 3) & ~3u);
 	return at;
+}
+
+u32 pci_config_get(struct pci_device *dev, unsigned int off, unsigned int len)
+{
+	u32 value = 0;
+
+	memcpy(&value, dev->config + off, len);
+	return value;
+}
+
+void pci_config_put(struct pci_device *dev, unsigned int off, u32 value, unsigned int len)
+{
+	unsigned int i;
+
+	for (i = 0; i < len; i++, value >>= 8) {
+		u8 mask = dev->writable[off + i];
+
+		dev->config[off + i] &= (u8)~mask;
+		dev->config[off + i] |= (u8)value & mask;
+	}
 }
 
 int pci_attach(struct vm *vm, struct pci_device *dev)

@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include <cmocka.h>
+#include <linux/pci_regs.h>
 
 #include "tests/unit/e1000-rig.h"
 
@@ -1425,7 +1426,7 @@ static void test_bus_master(void **state)
 	assert_int_equal(rig.nr_out, 0);
 	assert_int_equal(rig_get(R_RDH), 0);
 	rig.bus_master = true;
-	rig.dev->ops->config_written(rig.dev, 4, 2);
+	rig.dev->ops->config_write(rig.dev, PCI_COMMAND, 0, 2);
 	rig_turn(100);
 	assert_int_equal(rig.nr_out, 1);
 	assert_int_equal(rig_get(R_RDH), 1);

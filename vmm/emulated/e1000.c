@@ -108,8 +108,10 @@ static void e1000_bar_write(struct pci_device *dev, unsigned int bar, u64 off, u
  * The command register may have let us at memory, or barred us. Called with
  * config_lock, behind which our lock must not be taken: the loop looks.
  */
-static void e1000_config_written(struct pci_device *dev, unsigned int off, unsigned int len)
+static void e1000_config_write(struct pci_device *dev, unsigned int off, u32 value,
+			       unsigned int len)
 {
+	pci_config_put(dev, off, value, len);
 	e1000_kick(to_e1000(dev));
 }
 
@@ -299,7 +301,7 @@ static void e1000_stats(struct pci_device *dev, FILE *out)
 static const struct pci_device_ops e1000_pci_ops = {
 	.bar_read = e1000_bar_read,
 	.bar_write = e1000_bar_write,
-	.config_written = e1000_config_written,
+	.config_write = e1000_config_write,
 	.stats = e1000_stats,
 	.destroy = e1000_destroy,
 };

@@ -11,8 +11,8 @@
  *
  * Locks, in this order: a device's config_lock; then msix lock or the bus's
  * lock; then those of vmm/bus.c and vmm/irq.c. None is held while a device's
- * bar_read() or bar_write() runs. config_lock is held over bar_moved(),
- * config_written() and the MSI-X callback.
+ * bar_read(), bar_write(), config_read() or config_write() runs. config_lock is held
+ * over bar_moved() and the MSI-X callback.
  */
 
 /* Sets the windows by where RAM ends, and adds ECAM, ports and host bridge. */
@@ -24,7 +24,7 @@ void pci_stats(struct vm *vm, FILE *out);
 
 int pci_host_bridge_create(struct vm *vm);
 
-/* config.c: accesses to configuration space; @len 1, 2 or 4, aligned. */
+/* config.c: the guest's accesses to configuration space; @len 1, 2 or 4, aligned. */
 u32 pci_config_read(struct pci_device *dev, unsigned int off, unsigned int len);
 void pci_config_write(struct pci_device *dev, unsigned int off, u32 value, unsigned int len);
 u16 pci_command(const struct pci_device *dev);

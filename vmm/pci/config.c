@@ -62,30 +62,21 @@ unsigned int pci_add_capability(struct pci_device *dev, u8 id, const void *body,
 	return at;
 }
 
-u32 pci_config_read(struct pci_device *dev, unsigned int off, unsigned int len)
+u32 pci_config_get(struct pci_device *dev, unsigned int off, unsigned int len)
 {
 	__le32 le = 0;
 
-	__atomic_fetch_add(&dev->config_accesses, 1, __ATOMIC_RELAXED);
-	if (dev->ops->config_window)
-		dev->ops->config_window(dev, off, len, false);
 	pthread_mutex_lock(&dev->config_lock);
 	memcpy(&le, dev->config + off, len);
 	pthread_mutex_unlock(&dev->config_lock);
 	return le32_to_cpu(le);
 }
 
-static bool overlap(unsigned int off, unsigned int len, unsigned int at, unsigned int size)
-{
-	return off < at + size && at < off + len;
-}
-
-void pci_config_write(struct pci_device *dev, unsigned int off, u32 value, unsigned int len)
+void pci_config_put(struct pci_device *dev, unsigned int off, u32 value, unsigned int len)
 {
 	bool left = false;
 	unsigned int i;
 
-	__atomic_fetch_add(&dev->config_accesses, 1, __ATOMIC_RELAXED);
 	pthread_mutex_lock(&dev->config_lock);
 	for (i = 0; i < len; i++) {
 		const u8 mask = dev->writable[off + i], byte = (u8)(value >> i * 8);
@@ -94,20 +85,32 @@ void pci_config_write(struct pci_device *dev, unsigned int off, u32 value, unsig
 		WRITE_ONCE(dev->config[off + i],
 			   (u8)((dev->config[off + i] & ~mask) | (byte & mask)));
 	}
-	if (overlap(off, len, PCI_COMMAND, 2)) {
+	if (pci_overlap(off, len, PCI_COMMAND, 2)) {
 		left = pci_bars_update(dev);
 		pci_intx_update(dev);
-	} else if (overlap(off, len, PCI_BASE_ADDRESS_0, 4 * PCI_BARS)) {
+	} else if (pci_overlap(off, len, PCI_BASE_ADDRESS_0, 4 * PCI_BARS)) {
 		left = pci_bars_update(dev);
 	}
 	pci_msix_config_written(dev, off, len);
-	if (dev->ops->config_written)
-		dev->ops->config_written(dev, off, len);
 	pthread_mutex_unlock(&dev->config_lock);
 	if (left)
 		pci_bars_retry(dev->vm);
-	if (dev->ops->config_window)
-		dev->ops->config_window(dev, off, len, true);
+}
+
+u32 pci_config_read(struct pci_device *dev, unsigned int off, unsigned int len)
+{
+	__atomic_fetch_add(&dev->config_accesses, 1, __ATOMIC_RELAXED);
+	return dev->ops->config_read ? dev->ops->config_read(dev, off, len) :
+				       pci_config_get(dev, off, len);
+}
+
+void pci_config_write(struct pci_device *dev, unsigned int off, u32 value, unsigned int len)
+{
+	__atomic_fetch_add(&dev->config_accesses, 1, __ATOMIC_RELAXED);
+	if (dev->ops->config_write)
+		dev->ops->config_write(dev, off, value, len);
+	else
+		pci_config_put(dev, off, value, len);
 }
 
 bool pci_bus_master(struct pci_device *dev)

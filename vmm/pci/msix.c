@@ -211,8 +211,7 @@ void pci_msix_config_written(struct pci_device *dev, unsigned int off, unsigned 
 	u16 control;
 	bool was;
 
-	if (!msix || off + len <= msix->cap + PCI_MSIX_FLAGS ||
-	    off >= msix->cap + PCI_MSIX_FLAGS + 2)
+	if (!msix || !pci_overlap(off, len, msix->cap + PCI_MSIX_FLAGS, 2))
 		return;
 	control = (u16)(dev->config[msix->cap + PCI_MSIX_FLAGS + 1] << 8);
 	pthread_mutex_lock(&msix->lock);

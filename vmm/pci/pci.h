@@ -26,15 +26,14 @@ struct pci_device_ops {
 	 * no longer does. Where ioeventfds are moved. Called with config_lock.
 	 */
 	void (*bar_moved)(struct pci_device *dev, unsigned int bar, u64 gpa, bool mapped);
-	/* Optional: bytes [off, off + len) of config space were written. */
-	void (*config_written)(struct pci_device *dev, unsigned int off, unsigned int len);
 	/*
-	 * Optional: before bytes [off, off + len) of config space are read, and
-	 * after they were written. No lock is held: for a window in config
-	 * space through which a BAR is reached.
+	 * Optional: the guest's accesses to configuration space, @len 1, 2 or 4, aligned.
+	 * No lock is held. A function that has them answers for all of its space, and
+	 * passes on to pci_config_get() and pci_config_put() what is the bus's.
 	 */
-	void (*config_window)(struct pci_device *dev, unsigned int off, unsigned int len,
-			      bool write);
+	u32 (*config_read)(struct pci_device *dev, unsigned int off, unsigned int len);
+	void (*config_write)(struct pci_device *dev, unsigned int off, u32 value,
+			     unsigned int len);
 	/*
 	 * Optional: prints the device's counters for --stats as JSON members,
 	 * `"name": number` separated by ", ", no braces. Called once, after
@@ -100,6 +99,20 @@ unsigned int pci_add_capability(struct pci_device *dev, u8 id, const void *body,
 
 /* Gives the device the next free slot and makes it visible. */
 int pci_attach(struct vm *vm, struct pci_device *dev);
+
+/*
+ * The bus's configuration space of @dev: config[] as the guest reads it, with the bits
+ * of writable[], the BARs, the command register and MSI-X behind it.
+ */
+u32 pci_config_get(struct pci_device *dev, unsigned int off, unsigned int len);
+void pci_config_put(struct pci_device *dev, unsigned int off, u32 value, unsigned int len);
+
+/* Whether [@off, @off + @len) and the @size bytes at @at have a byte in common. */
+static inline bool pci_overlap(unsigned int off, unsigned int len, unsigned int at,
+			       unsigned int size)
+{
+	return off < at + size && at < off + len;
+}
 
 /* Drives the INTx line; from any thread, ignored while INTx is disabled. */
 void pci_intx(struct pci_device *dev, bool level);

@@ -829,43 +829,66 @@ static void bus_mastering_off(struct virtio_pci *vp)
  * writes pci_cfg_data instead. An access that the capability's fields do not
  * describe properly has no effect.
  */
-static void vp_config_window(struct pci_device *pci, unsigned int off, unsigned int len,
-			     bool write)
+struct vp_window {
+	unsigned int data; /* offset of pci_cfg_data in configuration space */
+	u32 at, size; /* the place in the BAR */
+	u32 value; /* of pci_cfg_data */
+};
+
+/* Whether an access to [@off, @off + @len) is one to the place in *@w. */
+static bool window_find(struct virtio_pci *vp, unsigned int off, unsigned int len,
+			struct vp_window *w)
 {
-	struct virtio_pci *vp = from_pci(pci);
-	const unsigned int data = vp->window + offsetof(struct virtio_pci_cfg_cap, pci_cfg_data);
 	struct virtio_pci_cfg_cap cap;
-	u32 at, size;
 	__le32 value;
 
-	if (write && off <= PCI_COMMAND && off + len > PCI_COMMAND && !pci_bus_master(pci))
-		bus_mastering_off(vp);
-	if (off >= data + sizeof(cap.pci_cfg_data) || off + len <= data)
-		return;
-	pthread_mutex_lock(&pci->config_lock);
-	memcpy(&cap, pci->config + vp->window, sizeof(cap));
-	pthread_mutex_unlock(&pci->config_lock);
-	at = le32_to_cpu(cap.cap.offset);
-	size = le32_to_cpu(cap.cap.length);
-	if (cap.cap.bar != VIRTIO_PCI_BAR || (size != 1 && size != 2 && size != 4) || at % size ||
-	    !viola_within(at, size, VIRTIO_PCI_BAR_SIZE))
-		return;
-	if (write) {
-		memcpy(&value, cap.pci_cfg_data, sizeof(value));
-		vp_bar_write(pci, VIRTIO_PCI_BAR, at, le32_to_cpu(value), size);
-		return;
+	w->data = vp->window + offsetof(struct virtio_pci_cfg_cap, pci_cfg_data);
+	if (!pci_overlap(off, len, w->data, sizeof(cap.pci_cfg_data)))
+		return false;
+	pthread_mutex_lock(&vp->pci.config_lock);
+	memcpy(&cap, vp->pci.config + vp->window, sizeof(cap));
+	pthread_mutex_unlock(&vp->pci.config_lock);
+	memcpy(&value, cap.pci_cfg_data, sizeof(value));
+	w->at = le32_to_cpu(cap.cap.offset);
+	w->size = le32_to_cpu(cap.cap.length);
+	w->value = le32_to_cpu(value);
+	return cap.cap.bar == VIRTIO_PCI_BAR &&
+	       (w->size == 1 || w->size == 2 || w->size == 4) && !(w->at % w->size) &&
+	       viola_within(w->at, w->size, VIRTIO_PCI_BAR_SIZE);
+}
+
+static u32 vp_config_read(struct pci_device *pci, unsigned int off, unsigned int len)
+{
+	struct vp_window w;
+	__le32 value;
+
+	if (window_find(from_pci(pci), off, len, &w)) {
+		value = cpu_to_le32((u32)vp_bar_read(pci, VIRTIO_PCI_BAR, w.at, w.size));
+		pthread_mutex_lock(&pci->config_lock);
+		memcpy(pci->config + w.data, &value, sizeof(value));
+		pthread_mutex_unlock(&pci->config_lock);
 	}
-	value = cpu_to_le32((u32)vp_bar_read(pci, VIRTIO_PCI_BAR, at, size));
-	pthread_mutex_lock(&pci->config_lock);
-	memcpy(pci->config + data, &value, sizeof(value));
-	pthread_mutex_unlock(&pci->config_lock);
+	return pci_config_get(pci, off, len);
+}
+
+static void vp_config_write(struct pci_device *pci, unsigned int off, u32 value, unsigned int len)
+{
+	struct virtio_pci *vp = from_pci(pci);
+	struct vp_window w;
+
+	pci_config_put(pci, off, value, len);
+	if (pci_overlap(off, len, PCI_COMMAND, 1) && !pci_bus_master(pci))
+		bus_mastering_off(vp);
+	if (window_find(vp, off, len, &w))
+		vp_bar_write(pci, VIRTIO_PCI_BAR, w.at, w.value, w.size);
 }
 
 static const struct pci_device_ops pci_ops = {
 	.bar_read = vp_bar_read,
 	.bar_write = vp_bar_write,
 	.bar_moved = vp_bar_moved,
-	.config_window = vp_config_window,
+	.config_read = vp_config_read,
+	.config_write = vp_config_write,
 	.stats = vp_stats,
 	.destroy = vp_destroy,
 };
