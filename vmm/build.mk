@@ -14,7 +14,7 @@ $(B)/bin/viola-run: $(B)/bin/viola-vmm
 vmm-rig-src := tests/unit/vmm-rig.c vmm/complain.c vmm/error.c vmm/bus.c vmm/memory.c \
 	       vmm/ram.c $(wildcard vmm/pci/*.c)
 
-unit-tests += test-vmm-memory test-vmm-bus test-vmm-options test-vmm-pci test-vmm-boot test-vmm-acpi \
+unit-tests += test-vmm-memory test-vmm-irq test-vmm-bus test-vmm-options test-vmm-pci test-vmm-boot test-vmm-acpi \
 	      test-vmm-uart test-vmm-console test-vmm-coalesced test-vmm-cpuid test-vmm-address
 test-vmm-memory-src := tests/unit/test-vmm-memory.c vmm/error.c vmm/memory.c vmm/ram.c
 test-vmm-bus-src := tests/unit/test-vmm-bus.c vmm/error.c vmm/bus.c vmm/loop.c vmm/thread.c
@@ -33,6 +33,8 @@ test-vmm-console-src := tests/unit/test-vmm-console.c $(vmm-rig-src) vmm/thread.
 test-vmm-console-libs := -pthread -lutil
 test-vmm-address-src := tests/unit/test-vmm-address.c vmm/net/address.c
 # The kernel's side of each ioctl is the tests' own.
+test-vmm-irq-src := tests/unit/test-vmm-irq.c vmm/error.c vmm/irq.c
+test-vmm-irq-cflags := -Dioctl=kvm_test_ioctl
 test-vmm-coalesced-src := tests/unit/test-vmm-coalesced.c vmm/error.c vmm/bus.c vmm/coalesced.c
 test-vmm-coalesced-cflags := -Dioctl=kvm_test_ioctl
 test-vmm-coalesced-libs := -pthread

@@ -2,8 +2,7 @@
 /*
  * Interrupt controllers and GSI routes. PIC, IOAPIC and local APICs are in
  * KVM. GSIs 0 … 23 are the IOAPIC's inputs (and 0 … 15 the PIC's); the ones
- * above are MSIs, given out one by one. KVM takes the table as a whole, so
- * every change sends it again.
+ * above are MSIs, given out one by one.
  */
 #include <stdlib.h>
 #include <sys/ioctl.h>
@@ -13,8 +12,7 @@
 #include "vmm/vm-private.h"
 
 #define PIC_PINS 16
-#define FIXED_ROUTES (PIC_PINS - 1 + GSI_IOAPIC_PINS)
-#define MSI_ROUTES_MAX 1024u
+#define FIXED_ROUTES (PIC_PINS - 1 + GSI_IOAPIC_PINS - 1) /* no input 2 in either */
 
 struct msi_route {
 	bool used;
@@ -26,6 +24,8 @@ struct irq_routes {
 	pthread_mutex_t lock; /* guards all of it */
 	struct msi_route *msi; /* GSI_IOAPIC_PINS + i */
 	unsigned int nr; /* entries allocated */
+	unsigned int max; /* how many KVM takes; constant */
+	bool changed; /* KVM has an older table */
 };
 
 static void route_pin(struct kvm_irq_routing *table, u32 gsi, u32 chip, u32 pin)
@@ -63,7 +63,7 @@ static int routes_commit(struct vm *vm)
 	int err = 0;
 
 	table = calloc(1, sizeof(*table) +
-		       (FIXED_ROUTES + 1 + routes->nr) * sizeof(table->entries[0]));
+		       (FIXED_ROUTES + routes->nr) * sizeof(table->entries[0]));
 	if (!table)
 		return vmm_fail(ENOMEM, "interrupt routes: out of memory");
 	route_fixed(table);
@@ -82,8 +82,18 @@ static int routes_commit(struct vm *vm)
 	}
 	if (ioctl(vm->vm_fd, KVM_SET_GSI_ROUTING, table))
 		err = vmm_fail(errno, "KVM refuses %u interrupt routes: %m", table->nr);
+	else
+		routes->changed = false;
 	free(table);
 	return err;
+}
+
+/* KVM's limit is one of entries, and of GSI numbers. */
+static unsigned int msi_routes_max(int kvm_fd)
+{
+	const int entries = ioctl(kvm_fd, KVM_CHECK_EXTENSION, KVM_CAP_IRQ_ROUTING);
+
+	return entries > FIXED_ROUTES ? (unsigned int)entries - FIXED_ROUTES : 0;
 }
 
 int irq_create(struct vm *vm)
@@ -95,6 +105,7 @@ int irq_create(struct vm *vm)
 	if (!routes)
 		return vmm_fail(ENOMEM, "interrupt routes: out of memory");
 	pthread_mutex_init(&routes->lock, NULL);
+	routes->max = msi_routes_max(vm->kvm_fd);
 	vm->priv->routes = routes;
 	if (ioctl(vm->vm_fd, KVM_CREATE_IRQCHIP, 0))
 		return vmm_fail(errno, "KVM cannot create interrupt controllers: %m");
@@ -135,10 +146,9 @@ static int route_alloc(struct irq_routes *routes)
 	for (i = 0; i < routes->nr; i++)
 		if (!routes->msi[i].used)
 			return (int)i;
-	if (routes->nr == MSI_ROUTES_MAX)
-		return vmm_fail(ENOSPC, "no more than %u MSI vectors can be in use",
-				MSI_ROUTES_MAX);
-	nr = routes->nr ? routes->nr * 2 : 16;
+	if (routes->nr == routes->max)
+		return vmm_fail(ENOSPC, "no more than %u MSI vectors can be in use", routes->max);
+	nr = min(routes->nr ? routes->nr * 2 : 16, routes->max);
 	msi = realloc(routes->msi, nr * sizeof(*msi));
 	if (!msi)
 		return vmm_fail(ENOMEM, "interrupt routes: out of memory");
@@ -151,21 +161,17 @@ static int route_alloc(struct irq_routes *routes)
 int vm_msi_route_add(struct vm *vm, u64 addr, u32 data, u32 *gsi)
 {
 	struct irq_routes *routes = vm->priv->routes;
-	int i, err;
+	int i;
 
 	pthread_mutex_lock(&routes->lock);
 	i = route_alloc(routes);
-	err = i;
 	if (i >= 0) {
 		routes->msi[i] = (struct msi_route){ .used = true, .addr = addr, .data = data };
-		err = routes_commit(vm);
-		if (err)
-			routes->msi[i].used = false;
-		else
-			*gsi = GSI_IOAPIC_PINS + (u32)i;
+		routes->changed = true;
+		*gsi = GSI_IOAPIC_PINS + (u32)i;
 	}
 	pthread_mutex_unlock(&routes->lock);
-	return err < 0 ? err : 0;
+	return min(i, 0);
 }
 
 /* With the lock held: the entry of @gsi, or NULL if it is not one in use. */
@@ -179,7 +185,7 @@ static struct msi_route *route_get(struct irq_routes *routes, u32 gsi)
 int vm_msi_route_update(struct vm *vm, u32 gsi, u64 addr, u32 data)
 {
 	struct irq_routes *routes = vm->priv->routes;
-	struct msi_route *msi, old;
+	struct msi_route *msi;
 	int err = 0;
 
 	pthread_mutex_lock(&routes->lock);
@@ -187,13 +193,22 @@ int vm_msi_route_update(struct vm *vm, u32 gsi, u64 addr, u32 data)
 	if (!msi) {
 		err = vmm_fail(EINVAL, "GSI %u is not an MSI route", gsi);
 	} else if (msi->addr != addr || msi->data != data) {
-		old = *msi;
 		msi->addr = addr;
 		msi->data = data;
-		err = routes_commit(vm);
-		if (err)
-			*msi = old;
+		routes->changed = true;
 	}
+	pthread_mutex_unlock(&routes->lock);
+	return err;
+}
+
+int vm_msi_routes_commit(struct vm *vm)
+{
+	struct irq_routes *routes = vm->priv->routes;
+	int err = 0;
+
+	pthread_mutex_lock(&routes->lock);
+	if (routes->changed)
+		err = routes_commit(vm);
 	pthread_mutex_unlock(&routes->lock);
 	return err;
 }
@@ -205,7 +220,7 @@ void vm_msi_route_release(struct vm *vm, u32 gsi)
 
 	pthread_mutex_lock(&routes->lock);
 	msi = route_get(routes, gsi);
-	/* The stale route in KVM is harmless: the next commit drops it. */
+	/* No change to send: a route without an eventfd is harmless, a later commit drops it. */
 	if (msi)
 		msi->used = false;
 	pthread_mutex_unlock(&routes->lock);

@@ -26,10 +26,16 @@ struct vm {
 int vm_ioeventfd_add(struct vm *vm, u64 gpa, int fd);
 int vm_ioeventfd_remove(struct vm *vm, u64 gpa, int fd);
 
-/* A GSI that delivers the MSI @addr/@data; update and release it later. */
+/*
+ * A GSI that delivers the MSI @addr/@data; update and release it later. KVM knows of it
+ * after vm_msi_routes_commit(), which sends all changes at once: KVM takes the table as
+ * a whole, and waits for all its readers each time.
+ */
 int vm_msi_route_add(struct vm *vm, u64 addr, u32 data, u32 *gsi);
 int vm_msi_route_update(struct vm *vm, u32 gsi, u64 addr, u32 data);
 void vm_msi_route_release(struct vm *vm, u32 gsi);
+/* After a failure the changes are still there, for the next commit. */
+int vm_msi_routes_commit(struct vm *vm);
 
 /* Connects the eventfd @fd to @gsi, and disconnects it. */
 int vm_irqfd_add(struct vm *vm, int fd, u32 gsi);

@@ -496,6 +496,28 @@ static void vectors_go_to_kvm_while_live(void **state)
 	assert_false(dev->enabled);
 }
 
+/* KVM takes the whole table each time, and waits for its readers. */
+static void all_vectors_go_to_kvm_at_once(void **state)
+{
+	unsigned int i;
+
+	command(dev, PCI_COMMAND_MEMORY);
+	for (i = 0; i < VECTORS; i++) {
+		assert_true(pci_msix_fd(&dev->pci, i) >= 0);
+		msix_setup_vector(i, 0xfee00000, 0x40 + i);
+		msix_mask(i, false);
+	}
+	assert_int_equal(rig.commits, 0);
+	msix_control(PCI_MSIX_FLAGS_ENABLE);
+	assert_int_equal(rig.commits, 1);
+	for (i = 0; i < VECTORS; i++)
+		assert_int_equal(rig.route[rig_irqfd(pci_msix_fd(&dev->pci, i))].data, 0x40 + i);
+	msix_control(PCI_MSIX_FLAGS_ENABLE | PCI_MSIX_FLAGS_MASKALL);
+	msix_control(PCI_MSIX_FLAGS_ENABLE);
+	assert_int_equal(rig.commits, 1); /* the routes are the same */
+	assert_int_equal(rig.irqfds, VECTORS);
+}
+
 static void masked_vectors_pend(void **state)
 {
 	eventfd_t count;
@@ -746,6 +768,7 @@ int main(void)
 		T(intx_obeys_the_command_register),
 		T(shared_lines_are_wired_or),
 		T(vectors_go_to_kvm_while_live),
+		T(all_vectors_go_to_kvm_at_once),
 		T(masked_vectors_pend),
 		T(notify_signals_a_live_vector),
 		T(only_apics_are_interrupted),

@@ -65,6 +65,7 @@ int vm_msi_route_add(struct vm *vm, u64 addr, u32 data, u32 *gsi)
 		;
 	if (i == RIG_GSIS)
 		return vmm_fail(ENOSPC, "no route left");
+	rig.uncommitted = true;
 	rig.route[i].used = true;
 	rig.route[i].addr = addr;
 	rig.route[i].data = data;
@@ -76,8 +77,16 @@ int vm_msi_route_update(struct vm *vm, u32 gsi, u64 addr, u32 data)
 {
 	if (gsi >= RIG_GSIS || !rig.route[gsi].used)
 		abort();
+	rig.uncommitted |= rig.route[gsi].addr != addr || rig.route[gsi].data != data;
 	rig.route[gsi].addr = addr;
 	rig.route[gsi].data = data;
+	return 0;
+}
+
+int vm_msi_routes_commit(struct vm *vm)
+{
+	rig.commits += rig.uncommitted;
+	rig.uncommitted = false;
 	return 0;
 }
 
@@ -90,7 +99,8 @@ void vm_msi_route_release(struct vm *vm, u32 gsi)
 
 int vm_irqfd_add(struct vm *vm, int fd, u32 gsi)
 {
-	if (rig_irqfd(fd) >= 0 || rig.irqfds == RIG_IRQFDS || !rig.route[gsi].used)
+	if (rig_irqfd(fd) >= 0 || rig.irqfds == RIG_IRQFDS || !rig.route[gsi].used ||
+	    rig.uncommitted)
 		abort();
 	if (rig.fail_irqfd) {
 		rig.fail_irqfd = false;

@@ -19,7 +19,9 @@ struct vmm_rig {
 		bool used;
 		u64 addr;
 		u32 data;
-	} route[RIG_GSIS];
+	} route[RIG_GSIS]; /* as KVM has them after the next commit */
+	bool uncommitted;
+	unsigned int commits;
 	struct {
 		int fd;
 		u32 gsi;

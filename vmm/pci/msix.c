@@ -101,7 +101,7 @@ static int vector_route(struct pci_device *dev, struct msix_vector *v)
 }
 
 /*
- * Connects a vector that has an eventfd. What was signalled before goes to
+ * Connects a vector that has an eventfd and a route. What was signalled before goes to
  * KVM by a new signal: a signal between the two calls does no harm, it can
  * only interrupt once more.
  */
@@ -111,9 +111,6 @@ static int vector_connect(struct pci_device *dev, struct msix_vector *v)
 	bool pending;
 	int err;
 
-	err = vector_route(dev, v);
-	if (err)
-		return err;
 	pending = !eventfd_read(v->fd, &count);
 	err = vm_irqfd_add(dev->vm, v->fd, v->gsi);
 	v->connected = !err;
@@ -123,21 +120,23 @@ static int vector_connect(struct pci_device *dev, struct msix_vector *v)
 	return err;
 }
 
-/* After any change of masks, table or eventfds. */
-static int vector_update(struct pci_device *dev, struct msix_vector *v)
+static void vector_complain(struct pci_device *dev, const struct msix_vector *v)
 {
 	struct pci_msix *msix = dev->msix;
-	const bool live = vector_live(msix, v);
-	int err = 0;
 
-	if (v->fd < 0)
-		return 0;
-	if (!live && vector_unmasked(msix, v))
+	if (v->fd >= 0 && vector_unmasked(msix, v) && !vector_names_apic(v))
 		vmm_complain(&msix->complained, dev->name,
 			     "MSI-X vector %u to 0x%08x%08x, which is no APIC: not sent",
 			     (unsigned int)(v - msix->vector), v->word[WORD_ADDR_HI],
 			     v->word[WORD_ADDR_LO]);
-	if (v->connected == live)
+}
+
+static int vector_follow(struct pci_device *dev, struct msix_vector *v)
+{
+	const bool live = vector_live(dev->msix, v);
+	int err;
+
+	if (v->fd < 0 || v->connected == live)
 		return 0;
 	if (live)
 		return vector_connect(dev, v);
@@ -147,12 +146,34 @@ static int vector_update(struct pci_device *dev, struct msix_vector *v)
 }
 
 /*
+ * After any change of masks, table or eventfds of the @nr vectors from @first on. KVM
+ * learns all routes at once, and before the first eventfd that uses one of them.
+ */
+static int vectors_update(struct pci_device *dev, struct msix_vector *first, unsigned int nr)
+{
+	struct msix_vector *v;
+	int err = 0;
+
+	for (v = first; v < first + nr && !err; v++) {
+		vector_complain(dev, v);
+		if (v->fd >= 0 && !v->connected && vector_live(dev->msix, v))
+			err = vector_route(dev, v);
+	}
+	if (!err)
+		err = vm_msi_routes_commit(dev->vm);
+	for (v = first; v < first + nr && !err; v++)
+		err = vector_follow(dev, v);
+	return err;
+}
+
+/*
  * As above where there is nobody to tell: the guest has done nothing wrong,
  * this machine can no longer deliver its interrupts.
  */
-static void vector_update_or_stop(struct pci_device *dev, struct msix_vector *v)
+static void vectors_update_or_stop(struct pci_device *dev, struct msix_vector *first,
+				   unsigned int nr)
 {
-	if (vector_update(dev, v))
+	if (vectors_update(dev, first, nr))
 		vm_give_up(dev->vm, dev->name);
 }
 
@@ -207,7 +228,6 @@ void pci_msix_on_enable(struct pci_device *dev, void (*fn)(struct pci_device *de
 void pci_msix_config_written(struct pci_device *dev, unsigned int off, unsigned int len)
 {
 	struct pci_msix *msix = dev->msix;
-	unsigned int i;
 	u16 control;
 	bool was;
 
@@ -218,8 +238,7 @@ void pci_msix_config_written(struct pci_device *dev, unsigned int off, unsigned 
 	was = msix->enabled;
 	__atomic_store_n(&msix->enabled, control & PCI_MSIX_FLAGS_ENABLE, __ATOMIC_RELEASE);
 	msix->masked = control & PCI_MSIX_FLAGS_MASKALL;
-	for (i = 0; i < msix->vectors; i++)
-		vector_update_or_stop(dev, &msix->vector[i]);
+	vectors_update_or_stop(dev, msix->vector, msix->vectors);
 	pthread_mutex_unlock(&msix->lock);
 	if (was == msix->enabled)
 		return;
@@ -243,7 +262,7 @@ void pci_msix_notify(struct pci_device *dev, unsigned int vector)
 		if (vector_open(dev, v))
 			vm_give_up(dev->vm, dev->name);
 		else
-			vector_update_or_stop(dev, v);
+			vectors_update_or_stop(dev, v, 1);
 	}
 	if (v->fd >= 0)
 		eventfd_write(v->fd, 1);
@@ -262,7 +281,7 @@ int pci_msix_fd(struct pci_device *dev, unsigned int vector)
 	pthread_mutex_lock(&msix->lock);
 	err = vector_open(dev, v);
 	if (!err)
-		err = vector_update(dev, v);
+		err = vectors_update(dev, v, 1);
 	pthread_mutex_unlock(&msix->lock);
 	return err ? err : v->fd;
 }
@@ -348,7 +367,8 @@ static void table_word_write(struct pci_device *dev, u32 word, u32 value)
 	 * follow it, as hardware does. One that leaves the APICs has no route
 	 * to follow: it is disconnected after the whole access.
 	 */
-	if (v->connected && vector_names_apic(v) && vector_route(dev, v))
+	if (v->connected && vector_names_apic(v) &&
+	    (vector_route(dev, v) || vm_msi_routes_commit(dev->vm)))
 		vm_give_up(dev->vm, dev->name);
 }
 
@@ -362,7 +382,7 @@ void pci_msix_write(struct pci_device *dev, u64 off, u64 value, unsigned int len
 		for (i = 0; i < len / 4; i++)
 			table_word_write(dev, first + i, (u32)(value >> 32 * i));
 		/* An access of 8 aligned bytes lies in one entry. */
-		vector_update_or_stop(dev, &msix->vector[first / ENTRY_WORDS]);
+		vectors_update_or_stop(dev, &msix->vector[first / ENTRY_WORDS], 1);
 	}
 	pthread_mutex_unlock(&msix->lock);
 }
