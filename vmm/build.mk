@@ -29,7 +29,7 @@ test-vmm-uart-src := tests/unit/test-vmm-uart.c $(vmm-rig-src) vmm/thread.c \
 		     $(addprefix vmm/serial/,uart.c output.c)
 test-vmm-uart-libs := -pthread
 test-vmm-console-src := tests/unit/test-vmm-console.c $(vmm-rig-src) vmm/thread.c \
-			vmm/coalesced.c $(addprefix vmm/serial/,console.c uart.c output.c)
+			vmm/loop.c vmm/coalesced.c $(addprefix vmm/serial/,console.c uart.c output.c)
 test-vmm-console-libs := -pthread -lutil
 test-vmm-address-src := tests/unit/test-vmm-address.c vmm/net/address.c
 # The kernel's side of each ioctl is the tests' own.

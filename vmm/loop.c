@@ -28,7 +28,7 @@ struct loop_slot {
 struct loop {
 	int epoll_fd;
 	pthread_t thread;
-	bool started;
+	bool started; /* the thread is ours to join */
 	struct loop_source stop; /* an eventfd */
 	bool stopping; /* loop thread only */
 
@@ -72,10 +72,9 @@ static void loop_end(struct loop *loop)
 	pthread_mutex_unlock(&loop->lock);
 }
 
-static void *loop_thread(void *arg)
+void loop_run(struct loop *loop)
 {
 	struct epoll_event event[LOOP_BATCH];
-	struct loop *loop = arg;
 	int i, nr;
 
 	while (!loop->stopping) {
@@ -90,16 +89,27 @@ static void *loop_thread(void *arg)
 			loop_end(loop);
 		}
 	}
+}
+
+void loop_quit(struct loop *loop)
+{
+	eventfd_write(loop->stop.fd, 1);
+}
+
+static void *loop_thread(void *arg)
+{
+	loop_run(arg);
 	return NULL;
 }
 
 int loop_create(struct loop **to, const char *thread_name)
 {
+	const char *who = thread_name ? thread_name : "main loop";
 	struct loop *loop = calloc(1, sizeof(*loop));
 	int err;
 
 	if (!loop)
-		return vmm_fail(ENOMEM, "%s: out of memory", thread_name);
+		return vmm_fail(ENOMEM, "%s: out of memory", who);
 	pthread_mutex_init(&loop->lock, NULL);
 	pthread_cond_init(&loop->idle, NULL);
 	loop->stop.ready = loop_stop_ready;
@@ -107,16 +117,18 @@ int loop_create(struct loop **to, const char *thread_name)
 	loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	loop->stop.fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	if (loop->epoll_fd < 0 || loop->stop.fd < 0) {
-		err = vmm_fail(errno, "%s: cannot create an event loop: %m", thread_name);
+		err = vmm_fail(errno, "%s: cannot create an event loop: %m", who);
 		goto fail;
 	}
 	err = loop_add(loop, &loop->stop, EPOLLIN);
 	if (err)
 		goto fail;
-	err = thread_start(&loop->thread, thread_name, loop_thread, loop);
+	loop->thread = pthread_self();
+	if (thread_name)
+		err = thread_start(&loop->thread, thread_name, loop_thread, loop);
 	if (err)
 		goto fail;
-	loop->started = true;
+	loop->started = thread_name;
 	*to = loop;
 	return 0;
 
@@ -130,7 +142,7 @@ void loop_destroy(struct loop *loop)
 	if (!loop)
 		return;
 	if (loop->started) {
-		eventfd_write(loop->stop.fd, 1);
+		loop_quit(loop);
 		pthread_join(loop->thread, NULL);
 	}
 	if (loop->stop.fd >= 0)

@@ -6,10 +6,10 @@
 #include <stdint.h>
 
 /*
- * An event loop on a thread of its own (epoll). Callbacks run on that thread
- * only. loop_add() and loop_remove() may be called from any thread;
- * loop_remove() returns when the callback is not running and will not run
- * again (called from the loop's own thread: it will not run again).
+ * An event loop (epoll). Callbacks run on one thread only, the loop's. loop_add()
+ * and loop_remove() may be called from any thread; loop_remove() returns when the
+ * callback is not running and will not run again (called from the loop's own
+ * thread: it will not run again).
  */
 struct loop;
 
@@ -19,8 +19,13 @@ struct loop_source {
 	void *opaque;
 };
 
+/* A loop on a thread of its own; or, without @thread_name, in the caller's loop_run(). */
 int loop_create(struct loop **loop, const char *thread_name);
-void loop_destroy(struct loop *loop); /* stops and joins the thread */
+/* Runs callbacks until loop_quit(), which may come from any thread, and before. */
+void loop_run(struct loop *loop);
+void loop_quit(struct loop *loop);
+void loop_destroy(struct loop *loop); /* ends a thread of its own; @loop may be NULL */
+/* -EPERM: @source is a file that is always ready, which epoll does not watch. */
 int loop_add(struct loop *loop, struct loop_source *source, uint32_t events);
 int loop_modify(struct loop *loop, struct loop_source *source, uint32_t events);
 void loop_remove(struct loop *loop, struct loop_source *source);

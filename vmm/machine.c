@@ -10,6 +10,7 @@
 #include "vmm/complain.h"
 #include "vmm/error.h"
 #include "vmm/kvm.h"
+#include "vmm/loop.h"
 #include "vmm/machine.h"
 #include "vmm/net/address.h"
 #include "vmm/net/backend.h"
@@ -29,6 +30,7 @@ struct machine {
 	int serial1_fd; /* until the console has it */
 	FILE *stats;
 	char *cmdline;
+	struct loop *loop; /* this thread's */
 	struct vm *vm;
 	struct console *console;
 	struct boot_entry entry;
@@ -136,8 +138,11 @@ static int build(struct machine *m)
 	const struct vmm_options *o = m->o;
 	int err, kvm_fd = m->kvm_fd, serial1_fd = m->serial1_fd;
 
+	err = loop_create(&m->loop, NULL);
+	if (err)
+		return err;
 	m->kvm_fd = -1;
-	err = vm_create(&m->vm, kvm_fd, o->mem, o->cpus);
+	err = vm_create(&m->vm, m->loop, kvm_fd, o->mem, o->cpus);
 	if (!err)
 		err = boot_load(m->vm, &m->files, m->cmdline, &m->entry);
 	boot_files_close(&m->files);
@@ -184,6 +189,7 @@ static void destroy(struct machine *m)
 	if (m->vm)
 		vm_destroy(m->vm);
 	console_destroy(m->console);
+	loop_destroy(m->loop);
 	boot_files_close(&m->files);
 	if (m->kvm_fd >= 0)
 		close(m->kvm_fd);
@@ -200,7 +206,8 @@ static int run(struct machine *m)
 
 	if (vcpus_start(m->vm))
 		vm_give_up(m->vm, "starting");
-	console_run(m->console);
+	console_start(m->console);
+	loop_run(m->loop);
 	vcpus_join(m->vm);
 	console_finish(m->console);
 	write_stats(m, priv->status);

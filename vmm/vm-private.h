@@ -26,8 +26,6 @@ struct vm_private {
 	struct kvm_slots slots;
 	struct ram ram;
 
-	/* Readable once the machine shall stop; never read. */
-	int stop_fd;
 	pthread_mutex_t stop_lock; /* guards what follows */
 	bool stopping; /* also read without the lock, by vCPUs */
 	int status; /* the first stop's */
@@ -39,9 +37,9 @@ struct vm_private {
 /*
  * A machine on the open /dev/kvm @kvm_fd (which it takes over, also on
  * failure): VM, RAM of @mem bytes, interrupt controllers, empty buses. No
- * vCPUs yet. 0 or -errno with a recorded sentence.
+ * vCPUs yet. Its end ends @loop. 0 or -errno with a recorded sentence.
  */
-int vm_create(struct vm **vm, int kvm_fd, u64 mem, unsigned int cpus);
+int vm_create(struct vm **vm, struct loop *loop, int kvm_fd, u64 mem, unsigned int cpus);
 /* Destroys devices and machine. No vCPU runs. */
 void vm_destroy(struct vm *vm);
 

@@ -2,12 +2,12 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdlib.h>
-#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "vmm/error.h"
 #include "vmm/kvm.h"
+#include "vmm/loop.h"
 #include "vmm/pci/bus.h"
 #include "vmm/platform/pm.h"
 #include "vmm/vcpu.h"
@@ -44,7 +44,7 @@ static void slots_destroy(struct vm *vm)
 	kvm_slots_exit(slots);
 }
 
-int vm_create(struct vm **to, int kvm_fd, u64 mem, unsigned int cpus)
+int vm_create(struct vm **to, struct loop *loop, int kvm_fd, u64 mem, unsigned int cpus)
 {
 	struct vm *vm = calloc(1, sizeof(*vm));
 	struct vm_private *priv = calloc(1, sizeof(*priv));
@@ -56,6 +56,7 @@ int vm_create(struct vm **to, int kvm_fd, u64 mem, unsigned int cpus)
 		close(kvm_fd);
 		return vmm_fail(ENOMEM, "out of memory");
 	}
+	vm->loop = loop;
 	vm->kvm_fd = kvm_fd;
 	vm->vm_fd = -1;
 	vm->priv = priv;
@@ -65,11 +66,6 @@ int vm_create(struct vm **to, int kvm_fd, u64 mem, unsigned int cpus)
 	memory_init(&vm->mem);
 	bus_init(&vm->pio);
 	bus_init(&vm->mmio);
-	priv->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (priv->stop_fd < 0) {
-		err = vmm_fail(errno, "cannot create an eventfd: %m");
-		goto fail;
-	}
 	/* A signal that arrives during creation makes KVM give up; ask again. */
 	do
 		vm->vm_fd = ioctl(kvm_fd, KVM_CREATE_VM, 0);
@@ -112,8 +108,6 @@ void vm_destroy(struct vm *vm)
 	if (vm->vm_fd >= 0)
 		close(vm->vm_fd);
 	memory_exit(&vm->mem);
-	if (priv->stop_fd >= 0)
-		close(priv->stop_fd);
 	close(vm->kvm_fd);
 	pthread_mutex_destroy(&priv->coalesced.lock);
 	pthread_mutex_destroy(&priv->stop_lock);
@@ -154,7 +148,7 @@ static bool stop_locked(struct vm *vm, int status)
 		return false;
 	priv->status = status;
 	__atomic_store_n(&priv->stopping, true, __ATOMIC_RELEASE);
-	eventfd_write(priv->stop_fd, 1);
+	loop_quit(vm->loop);
 	vcpus_interrupt(vm);
 	return true;
 }

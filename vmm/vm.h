@@ -6,7 +6,10 @@
 #include "vmm/memory.h"
 #include "vmm/pci/pci.h"
 
+struct loop;
+
 struct vm {
+	struct loop *loop; /* the main thread's: signals, console, control */
 	int kvm_fd; /* /dev/kvm */
 	int vm_fd;
 	struct guest_memory mem;

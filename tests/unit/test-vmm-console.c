@@ -17,7 +17,6 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
-#include <sys/eventfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -26,6 +25,7 @@
 
 #include "tests/unit/vmm-rig.h"
 #include "vmm/kvm.h"
+#include "vmm/loop.h"
 #include "vmm/serial/console.h"
 
 #define LIMIT_MS 60000
@@ -37,6 +37,7 @@ struct guest {
 	bool terminal; /* standard input and output are one */
 	bool ignore_hup; /* as by nohup */
 	int com2; /* of the process, or -1 */
+	const char *input; /* a file for standard input instead of a pipe, or NULL */
 };
 
 static pid_t child;
@@ -46,12 +47,12 @@ static int to_child, from_child;
 
 static struct vm *the_vm;
 
-/* The rig's vm_stop() only notes it; the console waits for a descriptor. */
+/* The rig's vm_stop() only notes it; the console's loop has to be ended. */
 static void *stop_watch(void *arg)
 {
 	while (!__atomic_load_n(&rig.stopped, __ATOMIC_ACQUIRE))
 		usleep(1000);
-	eventfd_write(the_vm->priv->stop_fd, 1);
+	loop_quit(the_vm->loop);
 	return NULL;
 }
 
@@ -97,18 +98,19 @@ static int machine(const struct guest *guest)
 	struct console *con;
 
 	the_vm = rig_create(0, 1);
-	the_vm->priv->stop_fd = eventfd(0, EFD_NONBLOCK);
 	pthread_mutex_init(&the_vm->priv->coalesced.lock, NULL);
-	if (console_create(&con, the_vm, guest->com2))
+	if (loop_create(&the_vm->loop, NULL) || console_create(&con, the_vm, guest->com2))
 		return 100;
 	pthread_create(&watch, NULL, stop_watch, NULL);
 	pthread_create(&vcpu, NULL, guest_thread, (void *)guest);
-	console_run(con);
+	console_start(con);
+	loop_run(the_vm->loop);
 	pthread_join(vcpu, NULL);
 	pthread_join(watch, NULL);
 	console_finish(con);
-	rig_destroy(the_vm);
 	console_destroy(con);
+	loop_destroy(the_vm->loop);
+	rig_destroy(the_vm);
 	return rig.status;
 }
 
@@ -139,7 +141,7 @@ static void start_on_pipes(const struct guest *guest)
 	if (!child) {
 		if (guest->ignore_hup)
 			signal(SIGHUP, SIG_IGN);
-		dup2(input[0], STDIN_FILENO);
+		dup2(guest->input ? open(guest->input, O_RDONLY) : input[0], STDIN_FILENO);
 		dup2(output[1], STDOUT_FILENO);
 		close(input[1]);
 		close(output[0]);
@@ -293,6 +295,39 @@ static void what_is_typed_and_printed_gets_through(void **state)
 	assert_int_equal(ends(), VM_POWEROFF);
 }
 
+/* epoll does not watch a regular file, which is always ready. */
+static void a_file_is_typed_and_its_end_is_not_the_machines(void **state)
+{
+	char name[] = "/tmp/viola-console-XXXXXX", text[3001];
+	const struct guest guest = { echo, .com2 = -1, .input = name };
+	int fd = mkstemp(name);
+
+	memset(text, 'q', sizeof(text) - 1);
+	text[sizeof(text) - 1] = '\0';
+	assert_int_equal(write(fd, text, sizeof(text) - 1), sizeof(text) - 1);
+	close(fd);
+	start(&guest);
+	/* Its first bytes may come before the guest has switched the FIFO on, which empties it. */
+	memset(text, 'Q', sizeof(text) - 1);
+	text[sizeof(text) - 1 - 16] = '\0';
+	hear(text);
+	unlink(name);
+	assert_true(runs_for(100));
+	kill(child, SIGTERM);
+	assert_int_equal(ends(), VM_POWEROFF);
+}
+
+static void no_input_is_no_reason_to_end(void **state)
+{
+	const struct guest guest = { echo, .com2 = -1, .input = "/dev/null" };
+
+	start(&guest);
+	hear("ready\n");
+	assert_true(runs_for(100));
+	kill(child, SIGTERM);
+	assert_int_equal(ends(), VM_POWEROFF);
+}
+
 static void the_last_words_get_through(void **state)
 {
 	const struct guest guest = { say_goodbye, .com2 = -1 };
@@ -435,6 +470,8 @@ int main(void)
 #define T(name) cmocka_unit_test_teardown(name, teardown)
 	const struct CMUnitTest tests[] = {
 		T(what_is_typed_and_printed_gets_through),
+		T(a_file_is_typed_and_its_end_is_not_the_machines),
+		T(no_input_is_no_reason_to_end),
 		T(the_last_words_get_through),
 		T(each_signal_ends_it),
 		T(an_ignored_signal_stays_ignored),
