@@ -33,8 +33,9 @@ struct loop {
 	bool stopping; /* loop thread only */
 
 	pthread_mutex_t lock; /* guards what follows */
-	pthread_cond_t idle; /* running changed */
+	pthread_cond_t idle; /* running or paused changed */
 	struct loop_source *running;
+	bool paused;
 	struct loop_slot slot[LOOP_SOURCES_MAX];
 };
 
@@ -57,6 +58,8 @@ static struct loop_source *loop_begin(struct loop *loop, u64 id)
 	unsigned int i = (u32)id;
 
 	pthread_mutex_lock(&loop->lock);
+	while (loop->paused)
+		pthread_cond_wait(&loop->idle, &loop->lock);
 	if (slot_id(loop, i) == id)
 		source = loop->slot[i].source;
 	loop->running = source;
@@ -94,6 +97,23 @@ void loop_run(struct loop *loop)
 void loop_quit(struct loop *loop)
 {
 	eventfd_write(loop->stop.fd, 1);
+}
+
+void loop_pause(struct loop *loop)
+{
+	pthread_mutex_lock(&loop->lock);
+	loop->paused = true;
+	while (loop->running)
+		pthread_cond_wait(&loop->idle, &loop->lock);
+	pthread_mutex_unlock(&loop->lock);
+}
+
+void loop_resume(struct loop *loop)
+{
+	pthread_mutex_lock(&loop->lock);
+	loop->paused = false;
+	pthread_cond_broadcast(&loop->idle);
+	pthread_mutex_unlock(&loop->lock);
 }
 
 static void *loop_thread(void *arg)
@@ -143,6 +163,7 @@ void loop_destroy(struct loop *loop)
 		return;
 	if (loop->started) {
 		loop_quit(loop);
+		loop_resume(loop);
 		pthread_join(loop->thread, NULL);
 	}
 	if (loop->stop.fd >= 0)

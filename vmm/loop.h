@@ -24,6 +24,12 @@ int loop_create(struct loop **loop, const char *thread_name);
 /* Runs callbacks until loop_quit(), which may come from any thread, and before. */
 void loop_run(struct loop *loop);
 void loop_quit(struct loop *loop);
+/*
+ * Between these two no callback runs. loop_pause() waits for the one that does; not from
+ * the loop's own thread. What becomes ready meanwhile is served afterwards.
+ */
+void loop_pause(struct loop *loop);
+void loop_resume(struct loop *loop);
 void loop_destroy(struct loop *loop); /* ends a thread of its own; @loop may be NULL */
 /* -EPERM: @source is a file that is always ready, which epoll does not watch. */
 int loop_add(struct loop *loop, struct loop_source *source, uint32_t events);

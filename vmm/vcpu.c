@@ -128,25 +128,59 @@ static void handle_exit(struct vcpu *vcpu)
 			vcpu->index, reason);
 }
 
+/* One entry of the guest and what it ends with. False: it was interrupted. */
+static bool vcpu_run(struct vcpu *vcpu)
+{
+	if (!ioctl(vcpu->fd, KVM_RUN, 0)) {
+		coalesced_drain(vcpu->vm);
+		handle_exit(vcpu);
+		return true;
+	}
+	if (errno != EINTR && errno != EAGAIN)
+		vm_fail(vcpu->vm, "KVM cannot run vCPU %u: %s", vcpu->index, strerror(errno));
+	vcpu->interrupted++;
+	return false;
+}
+
+/* Waits for the end of a pause. */
+static void vcpu_park(struct vcpu *vcpu)
+{
+	struct vm_private *priv = vcpu->vm->priv;
+
+	/*
+	 * KVM hands a device's answer to the guest when it is entered again. With
+	 * immediate_exit it does only that, and may ask for the next part of an access.
+	 */
+	while (vcpu_run(vcpu))
+		;
+	pthread_mutex_lock(&priv->run_lock);
+	priv->parked++;
+	pthread_cond_broadcast(&priv->run_changed);
+	while (priv->run_state == RUN_PAUSED)
+		pthread_cond_wait(&priv->run_changed, &priv->run_lock);
+	priv->parked--;
+	if (priv->run_state == RUN_RUNNING)
+		__atomic_store_n(&vcpu->run->immediate_exit, 0, __ATOMIC_SEQ_CST);
+	pthread_mutex_unlock(&priv->run_lock);
+	/* So that the guest's watchdog does not take the pause for a hang, if it has one. */
+	ioctl(vcpu->fd, KVM_KVMCLOCK_CTRL, 0);
+}
+
 static void *vcpu_thread(void *arg)
 {
 	struct vcpu *vcpu = arg;
+	enum run_state state;
 
 	/*
-	 * A stop sets immediate_exit and then sends VCPU_SIGNAL: whether it
+	 * A pause and a stop set immediate_exit and then send VCPU_SIGNAL: whether it
 	 * comes before KVM_RUN, in it or in a handler, the next KVM_RUN or the
 	 * one in progress returns.
 	 */
-	while (!vm_stopping(vcpu->vm)) {
-		if (!ioctl(vcpu->fd, KVM_RUN, 0)) {
-			coalesced_drain(vcpu->vm);
-			handle_exit(vcpu);
-		} else if (errno == EINTR || errno == EAGAIN) {
-			vcpu->interrupted++;
-		} else {
-			vm_fail(vcpu->vm, "KVM cannot run vCPU %u: %s", vcpu->index,
-				strerror(errno));
-		}
+	while ((state = vm_run_state(vcpu->vm)) != RUN_STOPPING) {
+		if (state == RUN_PAUSED)
+			vcpu_park(vcpu);
+		else
+			vcpu_run(vcpu);
 	}
 	return NULL;
 }
@@ -228,10 +262,10 @@ int vcpus_start(struct vm *vm)
 
 		snprintf(name, sizeof(name), "vcpu-%u", i);
 		/* A guest may end at once: `started` is for vcpus_interrupt(). */
-		pthread_mutex_lock(&priv->stop_lock);
+		pthread_mutex_lock(&priv->run_lock);
 		err = thread_start(&vcpu->thread, name, vcpu_thread, vcpu);
 		vcpu->started = !err;
-		pthread_mutex_unlock(&priv->stop_lock);
+		pthread_mutex_unlock(&priv->run_lock);
 		if (err)
 			return err;
 		if (vcpu->pin < 0)
@@ -271,9 +305,9 @@ void vcpus_join(struct vm *vm)
 		if (!vcpu || !vcpu->started)
 			continue;
 		pthread_join(vcpu->thread, NULL);
-		pthread_mutex_lock(&vm->priv->stop_lock);
+		pthread_mutex_lock(&vm->priv->run_lock);
 		vcpu->started = false;
-		pthread_mutex_unlock(&vm->priv->stop_lock);
+		pthread_mutex_unlock(&vm->priv->run_lock);
 	}
 }
 
@@ -306,14 +340,15 @@ void vcpus_stats(struct vm *vm, FILE *out)
 
 		fprintf(out, "%s\n    {\"vcpu\": %u, \"exits\": {", i ? "," : "", i);
 		for (reason = 0; reason < VCPU_EXIT_REASONS; reason++) {
-			total += vcpu->exits[reason];
+			total += READ_ONCE(vcpu->exits[reason]);
 			if (exit_table[reason].name)
 				fprintf(out, "\"%s\": %llu, ", exit_table[reason].name,
-					(unsigned long long)vcpu->exits[reason]);
+					(unsigned long long)READ_ONCE(vcpu->exits[reason]));
 		}
 		fprintf(out, "\"total\": %llu}, \"interrupted\": %llu, \"unclaimed\": %llu}",
-			(unsigned long long)total, (unsigned long long)vcpu->interrupted,
-			(unsigned long long)vcpu->unclaimed);
+			(unsigned long long)total,
+			(unsigned long long)READ_ONCE(vcpu->interrupted),
+			(unsigned long long)READ_ONCE(vcpu->unclaimed));
 	}
 	fputs("\n  ]", out);
 }

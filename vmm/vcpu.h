@@ -20,7 +20,10 @@ struct vcpu {
 	pthread_t thread;
 	bool started;
 	int pin; /* host CPU, or -1 */
-	/* By KVM_EXIT_*, the last entry for all others. Written by the thread. */
+	/*
+	 * By KVM_EXIT_*, the last entry for all others. Written by the thread, as the two
+	 * below, and read by others, who may find them a little old.
+	 */
 	u64 exits[VCPU_EXIT_REASONS];
 	u64 interrupted; /* KVM_RUN ended by a signal */
 	u64 unclaimed; /* accesses that no device answered */
@@ -43,12 +46,12 @@ struct boot_entry {
 int vcpus_create(struct vm *vm, const struct boot_entry *entry, const int *pin);
 /* Starts the threads. */
 int vcpus_start(struct vm *vm);
-/* Takes all vCPUs out of KVM_RUN and keeps them out. Any thread. */
+/* With run_lock: takes all vCPUs out of KVM_RUN and keeps them out. */
 void vcpus_interrupt(struct vm *vm);
 /* Waits for the threads, which end after vm_stop(). */
 void vcpus_join(struct vm *vm);
 void vcpus_destroy(struct vm *vm);
-/* Prints the counters as a JSON array. After vcpus_join(). */
+/* Prints the counters as a JSON array. At any time. */
 void vcpus_stats(struct vm *vm, FILE *out);
 
 /* cpuid.c: what the processor @index of @cpus tells the guest about itself. */

@@ -14,6 +14,8 @@ struct vcpu;
 struct irq_routes;
 struct pm;
 
+enum run_state { RUN_RUNNING, RUN_PAUSED, RUN_STOPPING };
+
 /* How a machine ended; the lowest three are the program's exit statuses. */
 enum vm_end { VM_POWEROFF = 0, VM_FAILED = 1, VM_REBOOT = 3 };
 
@@ -25,9 +27,13 @@ struct vm_private {
 	struct coalesced coalesced;
 	struct kvm_slots slots;
 	struct ram ram;
+	bool clock_known; /* clock is the guest's at the last pause; main thread */
+	struct kvm_clock_data clock;
 
-	pthread_mutex_t stop_lock; /* guards what follows */
-	bool stopping; /* also read without the lock, by vCPUs */
+	pthread_mutex_t run_lock; /* guards what follows */
+	pthread_cond_t run_changed; /* run_state or parked */
+	enum run_state run_state; /* also read without the lock, by vCPUs */
+	unsigned int parked; /* vCPUs that wait for the end of a pause */
 	int status; /* the first stop's */
 	char reason[256]; /* of a failure, else "" */
 };
@@ -49,10 +55,19 @@ void vm_fail(struct vm *vm, const char *fmt, ...) __attribute__((format(printf, 
 /* Stops the machine for what was recorded last in this thread, about @who. */
 void vm_give_up(struct vm *vm, const char *who);
 
-static inline bool vm_stopping(struct vm *vm)
+static inline enum run_state vm_run_state(struct vm *vm)
 {
-	return __atomic_load_n(&vm->priv->stopping, __ATOMIC_ACQUIRE);
+	return __atomic_load_n(&vm->priv->run_state, __ATOMIC_ACQUIRE);
 }
+
+/*
+ * Pauses a running machine: when this returns, no vCPU runs, what they had asked of
+ * devices is done, and the devices are quiesced. No effect in another state. After
+ * vcpus_start(); this and the next by the main thread alone.
+ */
+void vm_pause(struct vm *vm);
+/* Ends a pause. A device that cannot go on stops the machine. */
+void vm_resume(struct vm *vm);
 
 /* irq.c: interrupt controllers and the routes from GSIs to them. */
 int irq_create(struct vm *vm);

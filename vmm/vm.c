@@ -61,7 +61,8 @@ int vm_create(struct vm **to, struct loop *loop, int kvm_fd, u64 mem, unsigned i
 	vm->vm_fd = -1;
 	vm->priv = priv;
 	priv->cpus = cpus;
-	pthread_mutex_init(&priv->stop_lock, NULL);
+	pthread_mutex_init(&priv->run_lock, NULL);
+	pthread_cond_init(&priv->run_changed, NULL);
 	pthread_mutex_init(&priv->coalesced.lock, NULL);
 	memory_init(&vm->mem);
 	bus_init(&vm->pio);
@@ -110,7 +111,8 @@ void vm_destroy(struct vm *vm)
 	memory_exit(&vm->mem);
 	close(vm->kvm_fd);
 	pthread_mutex_destroy(&priv->coalesced.lock);
-	pthread_mutex_destroy(&priv->stop_lock);
+	pthread_cond_destroy(&priv->run_changed);
+	pthread_mutex_destroy(&priv->run_lock);
 	free(priv);
 	free(vm);
 }
@@ -139,25 +141,33 @@ int vm_ioeventfd_remove(struct vm *vm, u64 gpa, int fd)
 	return ioeventfd(vm, gpa, fd, KVM_IOEVENTFD_FLAG_DEASSIGN);
 }
 
-/* With stop_lock held: the first one decides what the machine ended with. */
-static bool stop_locked(struct vm *vm, int status)
+/* With run_lock held. Parked vCPUs look again; the others leave KVM_RUN. */
+static void run_state_set(struct vm *vm, enum run_state state)
+{
+	__atomic_store_n(&vm->priv->run_state, state, __ATOMIC_RELEASE);
+	if (state != RUN_RUNNING)
+		vcpus_interrupt(vm);
+	pthread_cond_broadcast(&vm->priv->run_changed);
+}
+
+/* With run_lock held: the first one decides what the machine ended with. */
+static bool run_locked(struct vm *vm, int status)
 {
 	struct vm_private *priv = vm->priv;
 
-	if (priv->stopping)
+	if (priv->run_state == RUN_STOPPING)
 		return false;
 	priv->status = status;
-	__atomic_store_n(&priv->stopping, true, __ATOMIC_RELEASE);
+	run_state_set(vm, RUN_STOPPING);
 	loop_quit(vm->loop);
-	vcpus_interrupt(vm);
 	return true;
 }
 
 void vm_stop(struct vm *vm, int status)
 {
-	pthread_mutex_lock(&vm->priv->stop_lock);
-	stop_locked(vm, status);
-	pthread_mutex_unlock(&vm->priv->stop_lock);
+	pthread_mutex_lock(&vm->priv->run_lock);
+	run_locked(vm, status);
+	pthread_mutex_unlock(&vm->priv->run_lock);
 }
 
 void vm_fail(struct vm *vm, const char *fmt, ...)
@@ -166,14 +176,54 @@ void vm_fail(struct vm *vm, const char *fmt, ...)
 	va_list args;
 
 	va_start(args, fmt);
-	pthread_mutex_lock(&priv->stop_lock);
-	if (stop_locked(vm, VM_FAILED))
+	pthread_mutex_lock(&priv->run_lock);
+	if (run_locked(vm, VM_FAILED))
 		vsnprintf(priv->reason, sizeof(priv->reason), fmt, args);
-	pthread_mutex_unlock(&priv->stop_lock);
+	pthread_mutex_unlock(&priv->run_lock);
 	va_end(args);
 }
 
 void vm_give_up(struct vm *vm, const char *who)
 {
 	vm_fail(vm, "%s: %s", who, vmm_error());
+}
+
+void vm_pause(struct vm *vm)
+{
+	struct vm_private *priv = vm->priv;
+	bool paused;
+
+	pthread_mutex_lock(&priv->run_lock);
+	paused = priv->run_state == RUN_RUNNING;
+	if (paused)
+		run_state_set(vm, RUN_PAUSED);
+	while (priv->run_state == RUN_PAUSED && priv->parked < priv->cpus)
+		pthread_cond_wait(&priv->run_changed, &priv->run_lock);
+	pthread_mutex_unlock(&priv->run_lock);
+	if (!paused)
+		return;
+	/* Only now: a vCPU's last access may have asked a device for something. */
+	pci_quiesce(vm);
+	/* The guest's clock stands still, too. A KVM that cannot say it lets it go on. */
+	priv->clock_known = !ioctl(vm->vm_fd, KVM_GET_CLOCK, &priv->clock);
+}
+
+void vm_resume(struct vm *vm)
+{
+	struct vm_private *priv = vm->priv;
+
+	/* Only this thread pauses and resumes. A stop may come at any time. */
+	if (vm_run_state(vm) != RUN_PAUSED)
+		return;
+	if (pci_resume(vm)) {
+		vm_give_up(vm, "resuming");
+		return;
+	}
+	priv->clock.flags = 0; /* not to be moved on by the time that has passed */
+	if (priv->clock_known)
+		ioctl(vm->vm_fd, KVM_SET_CLOCK, &priv->clock);
+	pthread_mutex_lock(&priv->run_lock);
+	if (priv->run_state == RUN_PAUSED)
+		run_state_set(vm, RUN_RUNNING);
+	pthread_mutex_unlock(&priv->run_lock);
 }

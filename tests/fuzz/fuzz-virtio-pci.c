@@ -70,6 +70,15 @@ void loop_destroy(struct loop *loop)
 	free(loop);
 }
 
+/* A step of the input is the loop; it does not run by itself. */
+void loop_pause(struct loop *loop)
+{
+}
+
+void loop_resume(struct loop *loop)
+{
+}
+
 int loop_add(struct loop *loop, struct loop_source *source, uint32_t events)
 {
 	unsigned int i;

@@ -36,6 +36,15 @@ void loop_destroy(struct loop *loop)
 	memset(loop, 0, sizeof(*loop));
 }
 
+/* rig_turn() is the loop; it does not run by itself. */
+void loop_pause(struct loop *loop)
+{
+}
+
+void loop_resume(struct loop *loop)
+{
+}
+
 int loop_add(struct loop *loop, struct loop_source *source, uint32_t events)
 {
 	for (int i = 0; i < SOURCES; i++)

@@ -32,6 +32,17 @@ void fake_msix_enable(bool on)
 		fake_pci.on_enable(fake_pci.dev, on);
 }
 
+void fake_quiesce(void)
+{
+	fake_pci.dev->ops->quiesce(fake_pci.dev);
+}
+
+void fake_resume(void)
+{
+	if (fake_pci.dev->ops->resume(fake_pci.dev))
+		abort();
+}
+
 void fake_bar_move(unsigned int bar, u64 gpa, bool mapped)
 {
 	fake_pci.dev->bar[bar].base = gpa;

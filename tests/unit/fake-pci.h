@@ -34,6 +34,9 @@ void fake_pci_reset(void);
 /* Destroys the attached device. */
 void fake_pci_destroy(void);
 void fake_msix_enable(bool on);
+/* The machine pauses and goes on. */
+void fake_quiesce(void);
+void fake_resume(void);
 /* Maps BAR @bar of the attached device at @gpa, or unmaps it. */
 void fake_bar_move(unsigned int bar, u64 gpa, bool mapped);
 u64 fake_read(unsigned int bar, u64 off, unsigned int len);

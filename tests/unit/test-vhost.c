@@ -30,7 +30,7 @@
 #define RINGS 2
 
 static struct {
-	int error[RINGS], call[RINGS]; /* eventfds as set last */
+	int error[RINGS], call[RINGS], kick[RINGS]; /* eventfds as set last */
 	bool running[RINGS];
 	bool break_at_stop; /* a ring is found to be broken while it is stopped */
 	bool call_at_stop; /* a buffer was used while the ring is stopped */
@@ -81,6 +81,8 @@ int ioctl(int fd, unsigned long request, ...)
 		return set_memory(arg);
 	case VHOST_SET_VRING_ERR:
 		return set_file(node.error, arg);
+	case VHOST_SET_VRING_KICK:
+		return set_file(node.kick, arg);
 	case VHOST_SET_VRING_CALL:
 		return set_file(node.call, arg);
 	case VHOST_SET_VRING_ADDR:
@@ -247,6 +249,29 @@ static void calls_end_with_their_ring(void **state)
 	}
 }
 
+/* A paused ring has no backend; afterwards it is asked to look at what was missed. */
+static void a_paused_ring_has_no_backend(void **state)
+{
+	eventfd_t count;
+	unsigned int q;
+
+	rig_start(rig, 0, 2, 64);
+	for (q = 0; q < RINGS; q++)
+		eventfd_read(node.kick[q], &count);
+	fake_quiesce();
+	assert_false(node.running[0] || node.running[1]);
+	fake_resume();
+	assert_true(node.running[0] && node.running[1]);
+	for (q = 0; q < RINGS; q++)
+		assert_int_equal(eventfd_read(node.kick[q], &count), 0);
+
+	/* One that does not run stays as it is. */
+	rig_set(VIRTIO_PCI_COMMON_STATUS, 0, 1);
+	fake_quiesce();
+	fake_resume();
+	assert_false(node.running[0] || node.running[1]);
+}
+
 static void a_ring_that_cannot_start_breaks_the_device(void **state)
 {
 	assert_true(rig_negotiate(rig, 0));
@@ -268,6 +293,7 @@ int main(void)
 		T(queues_run_in_the_kernel),
 		T(a_ring_that_is_given_up_is_told),
 		T(reports_end_with_their_ring),
+		T(a_paused_ring_has_no_backend),
 		T(a_ring_that_cannot_start_breaks_the_device),
 		cmocka_unit_test_setup_teardown(calls_are_passed_on, setup_intx, teardown),
 		cmocka_unit_test_setup_teardown(calls_end_with_their_ring, setup_intx, teardown),

@@ -261,6 +261,56 @@ static void frames_come_back(void **state)
 				}
 }
 
+static u16 used_index(unsigned int index)
+{
+	const struct vring_used *used = rig->q[index].device;
+
+	return le16_to_cpu(READ_ONCE(used->idx));
+}
+
+/* In a pause no ring moves and nobody interrupts; afterwards nothing has been lost. */
+static void a_quiesced_device_does_nothing(void **state)
+{
+	struct flow f = { .txq = 1, .features = EVENT_IDX, .rx_len = 1526 };
+	unsigned int round, i, calls[2];
+	u16 used[2];
+
+	rig_start(rig, f.features, 2, 256);
+	post_all(&f);
+	for (round = 0; round < 50; round++) {
+		while (f.sent < f.received + 20)
+			assert_true(send_frame(&f));
+		/* Before the pause, or in it. */
+		if (round % 2)
+			rig_expose(rig, f.txq);
+		fake_quiesce();
+		for (i = 0; i < 2; i++) {
+			used[i] = used_index(i);
+			calls[i] = rig_calls(i);
+		}
+		rig_expose(rig, f.txq);
+		usleep(500);
+		for (i = 0; i < 2; i++) {
+			assert_int_equal(used_index(i), used[i]);
+			assert_int_equal(rig_calls(i), calls[i]);
+		}
+		fake_resume();
+		exchange(&f, f.sent, 20);
+	}
+	assert_false(rig_broken());
+}
+
+/* A machine that ends while it is paused. */
+static void a_quiesced_device_can_be_destroyed(void **state)
+{
+	struct flow f = { .txq = 1, .features = EVENT_IDX, .rx_len = 1526 };
+
+	rig_start(rig, f.features, 2, 256);
+	post_all(&f);
+	exchange(&f, 100, 7);
+	fake_quiesce();
+}
+
 static void without_buffers_frames_wait(void **state)
 {
 	struct flow f = { .txq = 1, .features = MERGE | EVENT_IDX, .rx_len = 300 };
@@ -1132,6 +1182,8 @@ int main(void)
 #define T2(name) cmocka_unit_test_setup_teardown(name, setup_2, teardown)
 	const struct CMUnitTest tests[] = {
 		T(frames_come_back),
+		T(a_quiesced_device_does_nothing),
+		T(a_quiesced_device_can_be_destroyed),
 		T(without_buffers_frames_wait),
 		T(a_frame_waits_for_its_last_buffer),
 		T(a_frame_that_never_fits_is_dropped),

@@ -135,6 +135,7 @@ struct ticker {
 	struct loop *loop;
 	unsigned int calls; /* atomic */
 	bool remove_self, slow;
+	struct loop *quit; /* ended by the callback, if not NULL */
 	bool inside; /* atomic */
 };
 
@@ -150,6 +151,8 @@ static void tick(struct loop_source *source, uint32_t events)
 	__atomic_fetch_add(&t->calls, 1, __ATOMIC_SEQ_CST);
 	if (t->remove_self)
 		loop_remove(t->loop, source);
+	if (t->quit)
+		loop_quit(t->quit);
 	__atomic_store_n(&t->inside, false, __ATOMIC_SEQ_CST);
 }
 
@@ -219,6 +222,72 @@ static void removal_waits_for_the_callback(void **state)
 	close(t.source.fd);
 }
 
+static void a_paused_loop_calls_nobody(void **state)
+{
+	struct loop *loop;
+	struct ticker t;
+	unsigned int round;
+
+	assert_int_equal(loop_create(&loop, "test"), 0);
+	ticker_init(&t, loop);
+	for (round = 0; round < 100; round++) {
+		loop_pause(loop);
+		eventfd_write(t.source.fd, 1);
+		usleep(200);
+		assert_int_equal(__atomic_load_n(&t.calls, __ATOMIC_SEQ_CST), round);
+		loop_resume(loop);
+		wait_calls(&t, round + 1);
+	}
+	loop_destroy(loop);
+	close(t.source.fd);
+}
+
+static void a_pause_waits_for_the_callback(void **state)
+{
+	struct loop *loop;
+	struct ticker t;
+
+	assert_int_equal(loop_create(&loop, "test"), 0);
+	ticker_init(&t, loop);
+	t.slow = true;
+	eventfd_write(t.source.fd, 1);
+	while (!__atomic_load_n(&t.inside, __ATOMIC_SEQ_CST))
+		usleep(100);
+	loop_pause(loop);
+	assert_false(t.inside);
+	assert_int_equal(t.calls, 1);
+	/* A paused loop can be left by a source, and ended. */
+	eventfd_write(t.source.fd, 1);
+	usleep(1000);
+	loop_remove(loop, &t.source);
+	loop_destroy(loop);
+	assert_int_equal(t.calls, 1);
+	close(t.source.fd);
+}
+
+/* In the caller's thread, ended by another or by a callback, also before it has begun. */
+static void a_loop_runs_here_until_it_is_ended(void **state)
+{
+	struct loop *loop;
+	struct ticker t;
+
+	assert_int_equal(loop_create(&loop, NULL), 0);
+	ticker_init(&t, loop);
+	eventfd_write(t.source.fd, 1);
+	usleep(10000);
+	assert_int_equal(t.calls, 0);
+	t.quit = loop;
+	loop_run(loop);
+	assert_int_equal(t.calls, 1);
+	loop_destroy(loop);
+	close(t.source.fd);
+
+	assert_int_equal(loop_create(&loop, NULL), 0);
+	loop_quit(loop);
+	loop_run(loop);
+	loop_destroy(loop);
+}
+
 static void a_full_loop_says_so(void **state)
 {
 	struct loop *loop;
@@ -250,6 +319,9 @@ int main(void)
 		cmocka_unit_test(accesses_lie_within_a_region),
 		cmocka_unit_test(a_source_is_called_until_removed),
 		cmocka_unit_test(removal_waits_for_the_callback),
+		cmocka_unit_test(a_paused_loop_calls_nobody),
+		cmocka_unit_test(a_pause_waits_for_the_callback),
+		cmocka_unit_test(a_loop_runs_here_until_it_is_ended),
 		cmocka_unit_test(a_full_loop_says_so),
 	};
 

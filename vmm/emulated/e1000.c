@@ -277,6 +277,18 @@ static void e1000_destroy(struct pci_device *dev)
 	free(e);
 }
 
+/* All that the device does by itself, it does on its loop. */
+static void e1000_quiesce(struct pci_device *dev)
+{
+	loop_pause(to_e1000(dev)->loop);
+}
+
+static int e1000_resume(struct pci_device *dev)
+{
+	loop_resume(to_e1000(dev)->loop);
+	return 0;
+}
+
 static void e1000_stats(struct pci_device *dev, FILE *out)
 {
 	struct e1000 *e = to_e1000(dev);
@@ -302,6 +314,8 @@ static const struct pci_device_ops e1000_pci_ops = {
 	.bar_read = e1000_bar_read,
 	.bar_write = e1000_bar_write,
 	.config_write = e1000_config_write,
+	.quiesce = e1000_quiesce,
+	.resume = e1000_resume,
 	.stats = e1000_stats,
 	.destroy = e1000_destroy,
 };

@@ -190,6 +190,32 @@ int pci_attach(struct vm *vm, struct pci_device *dev)
 	return err;
 }
 
+void pci_quiesce(struct vm *vm)
+{
+	unsigned int i;
+
+	for (i = 0; i < PCI_SLOTS; i++) {
+		struct pci_device *dev = vm->pci.slot[i];
+
+		if (dev && dev->ops->quiesce)
+			dev->ops->quiesce(dev);
+	}
+}
+
+int pci_resume(struct vm *vm)
+{
+	unsigned int i;
+	int err = 0;
+
+	for (i = 0; i < PCI_SLOTS && !err; i++) {
+		struct pci_device *dev = vm->pci.slot[i];
+
+		if (dev && dev->ops->resume)
+			err = dev->ops->resume(dev);
+	}
+	return err;
+}
+
 void pci_stats(struct vm *vm, FILE *out)
 {
 	unsigned int i, k, nr = 0;

@@ -19,6 +19,9 @@
 int pci_bus_create(struct vm *vm);
 /* Destroys all devices. No vCPU runs. */
 void pci_bus_destroy(struct vm *vm);
+/* Quiesces all devices, and lets them go on. 0 or -errno with a recorded sentence. */
+void pci_quiesce(struct vm *vm);
+int pci_resume(struct vm *vm);
 /* Prints each device's counters as a JSON array. */
 void pci_stats(struct vm *vm, FILE *out);
 

@@ -35,9 +35,16 @@ struct pci_device_ops {
 	void (*config_write)(struct pci_device *dev, unsigned int off, u32 value,
 			     unsigned int len);
 	/*
-	 * Optional: prints the device's counters for --stats as JSON members,
-	 * `"name": number` separated by ", ", no braces. Called once, after
-	 * the vCPUs have stopped and before destroy.
+	 * Optional, as a pair: between the two the device touches neither guest memory nor
+	 * its far end and does not interrupt. Called by the main thread while no vCPU runs;
+	 * quiesce() returns when what was under way is done. resume() -errno with a
+	 * recorded sentence: the device cannot go on.
+	 */
+	void (*quiesce)(struct pci_device *dev);
+	int (*resume)(struct pci_device *dev);
+	/*
+	 * Optional: prints the device's counters as JSON members, `"name": number`
+	 * separated by ", ", no braces. By the main thread, at any time before destroy.
 	 */
 	void (*stats)(struct pci_device *dev, FILE *out);
 	/* Stops all activity and frees the device. */

@@ -43,6 +43,9 @@ struct net_plane_ops {
 	void (*calls_changed)(struct net_plane *plane);
 	/* Pairs 0 … nr - 1 carry traffic. */
 	void (*set_pairs)(struct net_plane *plane, unsigned int nr);
+	/* As struct virtio_device_ops; the device's loop is paused. */
+	void (*quiesce)(struct net_plane *plane);
+	int (*resume)(struct net_plane *plane);
 	/* Optional: the far end is gone for good, nothing more comes or goes. */
 	void (*far_lost)(struct net_plane *plane);
 	/* Counters as JSON members; any thread. */

@@ -665,6 +665,25 @@ static void rings_far_lost(struct net_plane *plane)
 	}
 }
 
+static void rings_quiesce(struct net_plane *plane)
+{
+	struct net_rings *rings = from_plane(plane);
+	unsigned int i;
+
+	for (i = 0; i < rings->nr; i++)
+		loop_pause(rings->pair[i]->loop);
+}
+
+static int rings_resume(struct net_plane *plane)
+{
+	struct net_rings *rings = from_plane(plane);
+	unsigned int i;
+
+	for (i = 0; i < rings->nr; i++)
+		loop_resume(rings->pair[i]->loop);
+	return 0;
+}
+
 static void side_stats(const struct ring_stats *stats, FILE *out)
 {
 	static const struct {
@@ -740,6 +759,8 @@ static const struct net_plane_ops rings_ops = {
 	.calls_changed = rings_calls_changed,
 	.set_pairs = rings_set_pairs,
 	.far_lost = rings_far_lost,
+	.quiesce = rings_quiesce,
+	.resume = rings_resume,
 	.stats = rings_stats,
 	.destroy = rings_destroy,
 };

@@ -241,6 +241,39 @@ static void vhost_deactivate(struct net_plane *plane, unsigned int index)
 	pthread_mutex_unlock(&vhost->lock);
 }
 
+/* A ring without a backend is not touched, and keeps its place. */
+static void vhost_quiesce(struct net_plane *plane)
+{
+	struct net_vhost *vhost = from_plane(plane);
+	unsigned int i;
+
+	pthread_mutex_lock(&vhost->lock);
+	for (i = 0; i < vhost->queues; i++)
+		if (vhost->queue[i].active)
+			set_backend(vhost, i, VHOST_FILE_UNBIND);
+	pthread_mutex_unlock(&vhost->lock);
+}
+
+static int vhost_resume(struct net_plane *plane)
+{
+	struct net_vhost *vhost = from_plane(plane);
+	struct virtio_net *net = vhost->net;
+	unsigned int i;
+	int err = 0;
+
+	pthread_mutex_lock(&vhost->lock);
+	for (i = 0; i < vhost->queues && !err; i++) {
+		if (!vhost->queue[i].active)
+			continue;
+		err = set_backend(vhost, i, net->be->ops->kernel_fd(net->be, i / 2));
+		/* A kick that found no backend. */
+		if (!err)
+			eventfd_write(virtio_kick_fd(&net->dev, i), 1);
+	}
+	pthread_mutex_unlock(&vhost->lock);
+	return err;
+}
+
 /* The far end detached what the driver does not use: nothing to do here. */
 static void vhost_set_pairs(struct net_plane *plane, unsigned int nr)
 {
@@ -288,6 +321,8 @@ static const struct net_plane_ops vhost_ops = {
 	.deactivate = vhost_deactivate,
 	.calls_changed = vhost_calls_changed,
 	.set_pairs = vhost_set_pairs,
+	.quiesce = vhost_quiesce,
+	.resume = vhost_resume,
 	.stats = vhost_stats,
 	.destroy = vhost_destroy,
 };

@@ -65,6 +65,13 @@ struct virtio_device_ops {
 	 * thread, unknown locks held: must not call back nor wait.
 	 */
 	void (*calls_changed)(struct virtio_device *dev);
+	/*
+	 * Between these two nothing of the device touches guest memory or its far end, nor
+	 * calls; no other operation comes. Queues stay active. -errno with a recorded
+	 * sentence: the device cannot go on.
+	 */
+	void (*quiesce)(struct virtio_device *dev);
+	int (*resume)(struct virtio_device *dev);
 	/* Optional: counters as JSON members, no braces; any time, any thread. */
 	void (*stats)(struct virtio_device *dev, FILE *out);
 	/* Frees the device; no queue is active. */

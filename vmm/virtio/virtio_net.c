@@ -444,6 +444,23 @@ static int calls_watch_start(struct virtio_net *net)
 	return loop_add(net->loop, &net->calls_changed, EPOLLIN);
 }
 
+static void net_quiesce(struct virtio_device *dev)
+{
+	struct virtio_net *net = from_dev(dev);
+
+	loop_pause(net->loop);
+	net->plane->ops->quiesce(net->plane);
+}
+
+static int net_resume(struct virtio_device *dev)
+{
+	struct virtio_net *net = from_dev(dev);
+	int err = net->plane->ops->resume(net->plane);
+
+	loop_resume(net->loop);
+	return err;
+}
+
 static void net_stats(struct virtio_device *dev, FILE *out)
 {
 	struct virtio_net *net = from_dev(dev);
@@ -488,6 +505,8 @@ static const struct virtio_device_ops net_ops = {
 	.deactivate = net_deactivate,
 	.reset = net_reset,
 	.calls_changed = net_calls_changed,
+	.quiesce = net_quiesce,
+	.resume = net_resume,
 	.stats = net_stats,
 	.destroy = net_destroy,
 };

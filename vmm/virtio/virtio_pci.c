@@ -770,6 +770,20 @@ static void vp_msix_enabled(struct pci_device *pci, bool on)
 		vp->dev->ops->calls_changed(vp->dev);
 }
 
+static void vp_quiesce(struct pci_device *pci)
+{
+	struct virtio_device *dev = from_pci(pci)->dev;
+
+	dev->ops->quiesce(dev);
+}
+
+static int vp_resume(struct pci_device *pci)
+{
+	struct virtio_device *dev = from_pci(pci)->dev;
+
+	return dev->ops->resume(dev);
+}
+
 static void vp_stats(struct pci_device *pci, FILE *out)
 {
 	struct virtio_pci *vp = from_pci(pci);
@@ -889,6 +903,8 @@ static const struct pci_device_ops pci_ops = {
 	.bar_moved = vp_bar_moved,
 	.config_read = vp_config_read,
 	.config_write = vp_config_write,
+	.quiesce = vp_quiesce,
+	.resume = vp_resume,
 	.stats = vp_stats,
 	.destroy = vp_destroy,
 };
