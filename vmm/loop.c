@@ -27,13 +27,14 @@ struct loop_slot {
 
 struct loop {
 	int epoll_fd;
-	pthread_t thread;
-	bool started; /* the thread is ours to join */
+	pthread_t own; /* its thread, if it was started */
+	bool started;
 	struct loop_source stop; /* an eventfd */
 	bool stopping; /* loop thread only */
 
 	pthread_mutex_t lock; /* guards what follows */
 	pthread_cond_t idle; /* running or paused changed */
+	pthread_t thread; /* in loop_run() */
 	struct loop_source *running;
 	bool paused;
 	struct loop_slot slot[LOOP_SOURCES_MAX];
@@ -80,6 +81,9 @@ void loop_run(struct loop *loop)
 	struct epoll_event event[LOOP_BATCH];
 	int i, nr;
 
+	pthread_mutex_lock(&loop->lock);
+	loop->thread = pthread_self();
+	pthread_mutex_unlock(&loop->lock);
 	while (!loop->stopping) {
 		/* EINTR is the only error there can be. */
 		nr = epoll_wait(loop->epoll_fd, event, LOOP_BATCH, -1);
@@ -143,9 +147,8 @@ int loop_create(struct loop **to, const char *thread_name)
 	err = loop_add(loop, &loop->stop, EPOLLIN);
 	if (err)
 		goto fail;
-	loop->thread = pthread_self();
 	if (thread_name)
-		err = thread_start(&loop->thread, thread_name, loop_thread, loop);
+		err = thread_start(&loop->own, thread_name, loop_thread, loop);
 	if (err)
 		goto fail;
 	loop->started = thread_name;
@@ -164,7 +167,7 @@ void loop_destroy(struct loop *loop)
 	if (loop->started) {
 		loop_quit(loop);
 		loop_resume(loop);
-		pthread_join(loop->thread, NULL);
+		pthread_join(loop->own, NULL);
 	}
 	if (loop->stop.fd >= 0)
 		close(loop->stop.fd);

@@ -8,6 +8,7 @@
 
 #include "vmm/boot/boot.h"
 #include "vmm/complain.h"
+#include "vmm/control/control.h"
 #include "vmm/error.h"
 #include "vmm/kvm.h"
 #include "vmm/loop.h"
@@ -15,8 +16,8 @@
 #include "vmm/net/address.h"
 #include "vmm/net/backend.h"
 #include "vmm/options.h"
-#include "vmm/pci/bus.h"
 #include "vmm/serial/console.h"
+#include "vmm/stats.h"
 #include "vmm/vcpu.h"
 #include "vmm/vm-private.h"
 
@@ -33,6 +34,7 @@ struct machine {
 	struct loop *loop; /* this thread's */
 	struct vm *vm;
 	struct console *console;
+	struct control *control;
 	struct boot_entry entry;
 };
 
@@ -152,6 +154,8 @@ static int build(struct machine *m)
 	err = console_create(&m->console, m->vm, serial1_fd);
 	if (!err)
 		err = create_nics(m);
+	if (!err && o->control)
+		err = control_create(&m->control, m->vm, m->console, o->control);
 	if (!err)
 		err = acpi_build(m->vm, o->serial1);
 	if (!err)
@@ -171,20 +175,14 @@ static void write_stats(struct machine *m, int status)
 
 	if (!out || !m->console)
 		return;
-	fprintf(out, "{\n  \"schema\": \"viola-vmm-stats/1\",\n  \"status\": %d,\n", status);
-	fputs("  \"vcpus\": ", out);
-	vcpus_stats(m->vm, out);
-	fputs(",\n  \"serial\": ", out);
-	console_stats(m->console, out);
-	fputs(",\n  \"pci\": ", out);
-	pci_stats(m->vm, out);
-	fputs("\n}\n", out);
+	stats_write(m->vm, m->console, &status, out);
 	if (fflush(out))
 		vmm_say("--stats %s: %s", m->o->stats, strerror(errno));
 }
 
 static void destroy(struct machine *m)
 {
+	control_destroy(m->control);
 	/* The ports call the console's UARTs, and devices use the machine. */
 	if (m->vm)
 		vm_destroy(m->vm);

@@ -33,6 +33,8 @@ const char options_help[] =
 	"                     BACKEND  tap (with ifname=), reflect\n"
 	"  --serial1 FILE   second serial port, what the guest writes goes into FILE\n"
 	"  --stats FILE     at the end, write counters as JSON\n"
+	"  --control PATH   listen on a UNIX socket for commands in QMP: stop, cont,\n"
+	"                   system_powerdown, quit, query-status, query-pci, query-stats\n"
 	"  --help, --version\n"
 	"\n"
 	"Exit status: 0 the guest powered off or was stopped, 1 it cannot go on, 2 it\n"
@@ -40,7 +42,7 @@ const char options_help[] =
 
 enum {
 	OPT_KERNEL = 256, OPT_INITRD, OPT_APPEND, OPT_MEM, OPT_CPUS, OPT_PIN, OPT_NET,
-	OPT_SERIAL1, OPT_STATS, OPT_HELP, OPT_VERSION,
+	OPT_SERIAL1, OPT_STATS, OPT_CONTROL, OPT_HELP, OPT_VERSION,
 };
 
 static const struct option long_options[] = {
@@ -54,6 +56,7 @@ static const struct option long_options[] = {
 	{ "net", required_argument, NULL, OPT_NET },
 	{ "serial1", required_argument, NULL, OPT_SERIAL1 },
 	{ "stats", required_argument, NULL, OPT_STATS },
+	{ "control", required_argument, NULL, OPT_CONTROL },
 	{ "help", no_argument, NULL, OPT_HELP },
 	{ "version", no_argument, NULL, OPT_VERSION },
 	{ NULL, 0, NULL, 0 },
@@ -292,6 +295,9 @@ static int set_option(struct vmm_options *o, int option, const char *value, cons
 		return 0;
 	case OPT_STATS:
 		o->stats = value;
+		return 0;
+	case OPT_CONTROL:
+		o->control = value;
 		return 0;
 	case OPT_HELP:
 		o->help = true;

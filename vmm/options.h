@@ -18,7 +18,7 @@ struct net_option {
 
 struct vmm_options {
 	const char *kernel, *initrd, *append; /* initrd and append may be NULL */
-	const char *serial1, *stats; /* files, or NULL */
+	const char *serial1, *stats, *control; /* files, or NULL */
 	u64 mem; /* bytes */
 	unsigned int cpus;
 	unsigned int nr_pin; /* 0, or cpus */

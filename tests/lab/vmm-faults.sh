@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# viola-vmm where something outside goes wrong: its tap is deleted, the reader of
-# its console stops reading, its terminal hangs up; and what a guest is told of
-# the tap and of its processors.
+# viola-vmm while its guest runs and something outside happens: its tap is deleted,
+# the reader of its console stops reading, its terminal hangs up, its control socket
+# is used; and what a guest is told of the tap and of its processors.
 #
 #	tests/lab/vmm-faults.sh [KERNEL [CASE…]]
 #
@@ -212,6 +212,88 @@ case_hangup()
 	ends "SIGHUP ends a machine without nohup"
 }
 
+qmp() # COMMAND
+{
+	python3 "$lab_top/tests/lab/qmp.py" "$dir/control" "$1"
+}
+
+# qmp_says COMMAND TEXT
+qmp_says()
+{
+	local answer
+
+	answer=$(qmp "$1") && [[ $answer == *"$2"* ]] && return
+	echo "the answer is '$answer'"
+	return 1
+}
+
+ticks() { grep -c tick "$dir/report"; }
+
+paused_for() # SECONDS
+{
+	local before
+
+	before=$(ticks)
+	pause "$1"
+	[[ $(ticks) == "$before" ]]
+}
+
+no_answer() { ! ping -q -c 1 -W 1 "$1"; } # ADDRESS
+
+# The guest answers at 10.9.N.2 behind tap N.
+case_control()
+{
+	local path nets=() n=0
+
+	for path in e1000 virtio vhost viola; do
+		((n++))
+		ip tuntap add "fc-$path" mode tap vnet_hdr
+		ip addr add "10.9.$n.1/24" dev "fc-$path"
+		ip link set "fc-$path" up
+		nets+=(--net "path=$path,backend=tap,ifname=fc-$path")
+	done
+	start test.control --cpus 2 --control "$dir/control" "${nets[@]}" >"$dir/console"
+	check "a machine with a control socket starts" await "tick 2"
+	check "query-status: running" qmp_says query-status '"status": "running"'
+	check "query-pci: the last device" qmp_says query-pci '"qdev_id": "net3"'
+	check "query-stats: the schema" qmp_says query-stats '"schema": "viola-vmm-stats/1"'
+	check "stop" qmp stop
+	check "query-status: paused" qmp_says query-status '"status": "paused"'
+	check "no vCPU runs in a pause" paused_for 3
+	n=0
+	for path in e1000 virtio vhost viola; do
+		((n++))
+		check "$path: no answer in a pause" no_answer "10.9.$n.2"
+	done
+	check "cont" qmp cont
+	check "the guest goes on" await "tick $(($(ticks) + 2))"
+	n=0
+	for path in e1000 virtio vhost viola; do
+		((n++))
+		check "$path: answers after a pause" ping -q -c 3 -W 30 "10.9.$n.2"
+	done
+	check "stop, again" qmp stop
+	check "the power button in a pause" qmp system_powerdown
+	check "cont, again" qmp cont
+	check "the guest hears of the power button" await button
+	ends "and switches itself off"
+	check "the socket goes with the machine" test ! -e "$dir/control"
+
+	start test.ticks --control "$dir/control" >"$dir/console"
+	check "another machine starts" await "tick 1"
+	check "stop it" qmp stop
+	check "quit" qmp quit
+	ends "a paused machine ends by quit"
+	start test.ticks --control "$dir/control" >"$dir/console"
+	check "a third machine starts" await "tick 1"
+	check "stop that" qmp stop
+	kill -TERM "$vmm"
+	ends "a paused machine ends by SIGTERM"
+	for path in e1000 virtio vhost viola; do
+		ip link delete "fc-$path"
+	done
+}
+
 inside()
 {
 	local name vmm
@@ -229,11 +311,12 @@ lab_main "$@"
 # --- outside --------------------------------------------------------------------
 
 names=("${@:2}")
-((${#names[@]})) || names=(links macvtap macvtap_deleted pattern stuck hangup)
+((${#names[@]})) || names=(links macvtap macvtap_deleted pattern stuck hangup control)
 mkdir -p "$dir"
 for kernel in $(lab_kernels "$(lab_note kernels one)" "${@:1:1}"); do
 	check "$kernel: initramfs can be made" build/bin/viola-mkinitramfs --kernel "$kernel" \
-		--init "$lab_top/tests/lab/vmm-faults.init" --output "$dir/initrd"
+		--init "$lab_top/tests/lab/vmm-faults.init" --module button --module evdev \
+		--output "$dir/initrd"
 	lab_cases "$kernel" -- "${names[@]}"
 done
 rm -f "$dir/initrd"

@@ -75,8 +75,7 @@ _Static_assert(sizeof(struct acpi_fadt) == 276, "FADT of ACPI 6");
 
 #define FADT_FLAG_WBINVD (1u << 0)
 #define FADT_FLAG_PROC_C1 (1u << 2)
-#define FADT_FLAG_POWER_BUTTON (1u << 4) /* no fixed-feature button */
-#define FADT_FLAG_SLEEP_BUTTON (1u << 5)
+#define FADT_FLAG_SLEEP_BUTTON (1u << 5) /* no fixed-feature button for sleep */
 #define FADT_FLAG_FIX_RTC (1u << 6) /* no RTC wake-up */
 #define FADT_FLAG_RESET_REG (1u << 10)
 #define FADT_FLAG_HEADLESS (1u << 12)
@@ -317,8 +316,8 @@ static u64 build_fadt(struct build *b)
 		.c2_latency = 0xffff, /* neither C2 nor C3 */
 		.c3_latency = 0xffff,
 		.boot_flags = FADT_BOOT_NO_VGA | FADT_BOOT_NO_RTC,
-		.flags = FADT_FLAG_WBINVD | FADT_FLAG_PROC_C1 | FADT_FLAG_POWER_BUTTON |
-			 FADT_FLAG_SLEEP_BUTTON | FADT_FLAG_FIX_RTC | FADT_FLAG_RESET_REG |
+		.flags = FADT_FLAG_WBINVD | FADT_FLAG_PROC_C1 | FADT_FLAG_SLEEP_BUTTON |
+			 FADT_FLAG_FIX_RTC | FADT_FLAG_RESET_REG |
 			 FADT_FLAG_HEADLESS,
 		.reset = port_address(LAYOUT_RESET, 1),
 		.reset_value = PM_RESET_VALUE,

@@ -11,11 +11,14 @@ struct vm;
 #define PM_RESET_VALUE 0x06
 
 /*
- * ACPI fixed hardware (ACPI 6.4, 4.8.3): PM1a event and control registers.
- * Going to sleep with type PM_SLEEP_TYPE_OFF ends the machine.
+ * ACPI fixed hardware (ACPI 6.4, 4.8.3): PM1a event and control registers, and the
+ * power button. Going to sleep with type PM_SLEEP_TYPE_OFF ends the machine.
  */
 int pm_create(struct vm *vm);
 void pm_destroy(struct vm *vm);
+
+/* Presses the power button: a guest that listens to it switches itself off. Any thread. */
+void pm_power_button(struct vm *vm);
 
 /* A write of @value to the reset register; a reset ends the machine. */
 void pm_reset_write(struct vm *vm, u8 value);
