@@ -31,7 +31,7 @@
 #define LAYOUT_KVM_IDENTITY_MAP 0xfffbc000ull
 #define LAYOUT_KVM_TSS 0xfffbd000ull
 #define LAYOUT_4G 0x100000000ull
-/* BARs above RAM: at most this much, as far as the guest can address. */
+/* BARs above RAM: at least this much, as far as the guest can address. */
 #define LAYOUT_MMIO64_SIZE (64ull << 30)
 
 /* Ports. */

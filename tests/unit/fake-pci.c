@@ -156,12 +156,11 @@ bool pci_bus_master(struct pci_device *dev)
 	return dev->config[PCI_COMMAND] & PCI_COMMAND_MASTER;
 }
 
-int pci_msix_init(struct pci_device *dev, unsigned int bar, u32 table_off, u32 pba_off,
-		  unsigned int vectors)
+int pci_msix_init(struct pci_device *dev, const struct pci_msix_layout *layout)
 {
-	if (vectors > FAKE_VECTORS)
+	if (layout->vectors > FAKE_VECTORS)
 		abort();
-	for (; fake_pci.vectors < vectors; fake_pci.vectors++)
+	for (; fake_pci.vectors < layout->vectors; fake_pci.vectors++)
 		fake_pci.msix_fd[fake_pci.vectors] = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	return 0;
 }

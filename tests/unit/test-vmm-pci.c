@@ -89,13 +89,17 @@ static struct device *device_create(void)
 	const struct pci_identity id = {
 		.vendor = 0x1234, .device = 0x5678, .class_code = 0x020000, .revision = 9,
 	};
+	const struct pci_msix_layout msix = {
+		.vectors = VECTORS, .table_bar = MEM64_BAR, .table_off = TABLE_OFF,
+		.pba_bar = MEM64_BAR, .pba_off = PBA_OFF,
+	};
 	struct device *d = calloc(1, sizeof(*d));
 
 	pci_device_init(&d->pci, vm, "test device", &dev_ops, &id, true);
 	pci_add_bar(&d->pci, MEM32_BAR, PCI_BAR_MEM32, 0x11000); /* rounded to 128 KiB */
 	pci_add_bar(&d->pci, IO_BAR, PCI_BAR_IO, 0x40);
 	pci_add_bar(&d->pci, MEM64_BAR, PCI_BAR_MEM64, MEM64_SIZE);
-	assert_int_equal(pci_msix_init(&d->pci, MEM64_BAR, TABLE_OFF, PBA_OFF, VECTORS), 0);
+	assert_int_equal(pci_msix_init(&d->pci, &msix), 0);
 	pci_msix_on_enable(&d->pci, dev_enabled);
 	assert_int_equal(pci_attach(vm, &d->pci), 0);
 	return d;
@@ -708,6 +712,163 @@ static void check_mapped(const struct device *d)
 	}
 }
 
+/* --- other devices than the usual one ------------------------------------------- */
+
+static struct device *device_begin(void)
+{
+	const struct pci_identity id = { .vendor = 0x1234, .device = 0x9abc };
+	struct device *d = calloc(1, sizeof(*d));
+
+	pci_device_init(&d->pci, vm, "special", &dev_ops, &id, false);
+	return d;
+}
+
+static void table_and_pending_bits_may_be_apart(void **state)
+{
+	const struct pci_msix_layout msix = {
+		.vectors = 3, .table_bar = MEM32_BAR, .table_off = 0x1000, .pba_bar = MEM64_BAR,
+		.pba_off = 0x1000,
+	};
+	struct device *d = device_begin();
+	unsigned int cap;
+	u64 table, pba_at;
+
+	pci_add_bar(&d->pci, MEM32_BAR, PCI_BAR_MEM32, 0x2000);
+	pci_add_bar(&d->pci, MEM64_BAR, PCI_BAR_MEM64, 0x2000);
+	assert_int_equal(pci_msix_init(&d->pci, &msix), 0);
+	assert_int_equal(pci_attach(vm, &d->pci), 0);
+	command(d, PCI_COMMAND_MEMORY);
+	cap = cfg_read(d, PCI_CAPABILITY_LIST, 1);
+	assert_int_equal(cfg_read(d, cap + PCI_MSIX_TABLE, 4), 0x1000 | MEM32_BAR);
+	assert_int_equal(cfg_read(d, cap + PCI_MSIX_PBA, 4), 0x1000 | MEM64_BAR);
+	table = d->gpa[MEM32_BAR] + 0x1000;
+	pba_at = d->gpa[MEM64_BAR] + 0x1000;
+	mem_write(table + 16, 0xfee01000, 4);
+	assert_int_equal(mem_read(table + 16, 4), 0xfee01000);
+	cfg_write(d, cap + PCI_MSIX_FLAGS, PCI_MSIX_FLAGS_ENABLE, 2);
+	pci_msix_notify(&d->pci, 1);
+	assert_int_equal(mem_read(pba_at, 8), 1 << 1);
+	/* What is in the one BAR at the other's offset is the device's own. */
+	assert_true(pci_msix_covers(&d->pci, MEM32_BAR, 0x1000, 4));
+	assert_true(pci_msix_covers(&d->pci, MEM64_BAR, 0x1000, 4));
+	assert_false(pci_msix_covers(&d->pci, MEM64_BAR, 0x1008, 4));
+	assert_true(pci_msix_covers(&d->pci, MEM32_BAR, 0x1008, 4));
+	assert_false(pci_msix_covers(&d->pci, MEM32_BAR, 0x1030, 4));
+}
+
+/* The guest's address space, in the rig, has 40 bits. */
+static void the_window_grows_with_what_is_in_it(void **state)
+{
+	static const unsigned int shift[] = { 37, 39 };
+	struct device *d;
+	unsigned int i;
+
+	assert_true(vm->pci.mmio64_end <= vm->pci.mmio64_base + LAYOUT_MMIO64_SIZE);
+	for (i = 0; i < ARRAY_SIZE(shift); i++) {
+		d = device_begin();
+		pci_add_bar(&d->pci, MEM64_BAR, PCI_BAR_MEM64, 1ull << shift[i]);
+		assert_int_equal(pci_attach(vm, &d->pci), 0);
+		command(d, PCI_COMMAND_MEMORY);
+		assert_true(d->mapped[MEM64_BAR]);
+		assert_int_equal(d->gpa[MEM64_BAR], 1ull << shift[i]);
+		assert_int_equal(vm->pci.mmio64_end, 2ull << shift[i]);
+	}
+	/* No further than the guest can reach. */
+	d = device_begin();
+	pci_add_bar(&d->pci, MEM64_BAR, PCI_BAR_MEM64, 1ull << 38);
+	assert_int_equal(pci_attach(vm, &d->pci), -ENOSPC);
+	assert_int_equal(vm->pci.mmio64_end, 1ull << 40);
+	dev_destroy(&d->pci);
+}
+
+/* Blocks of a device's memory that were added and not removed, by page. */
+struct follower {
+	struct memory_listener listener;
+	u64 gpa[8];
+	unsigned int nr;
+	bool refuse;
+};
+
+static int follower_added(struct memory_listener *listener, struct memory_block *block)
+{
+	struct follower *f = (struct follower *)listener;
+
+	if (f->refuse)
+		return vmm_fail(ENOSPC, "no more");
+	assert_int_equal(block->kind, MEMORY_DEVICE);
+	f->gpa[f->nr++] = block->gpa;
+	return 0;
+}
+
+static void follower_removed(struct memory_listener *listener, struct memory_block *block)
+{
+	struct follower *f = (struct follower *)listener;
+	unsigned int i;
+
+	for (i = 0; i < f->nr && f->gpa[i] != block->gpa; i++)
+		;
+	assert_true(i < f->nr);
+	f->gpa[i] = f->gpa[--f->nr];
+}
+
+static bool followed(const struct follower *f, u64 gpa)
+{
+	unsigned int i;
+
+	for (i = 0; i < f->nr; i++)
+		if (f->gpa[i] == gpa)
+			return true;
+	return false;
+}
+
+static void parts_of_a_bar_follow_it(void **state)
+{
+	static const struct memory_listener_ops ops = {
+		.added = follower_added, .removed = follower_removed,
+	};
+	struct follower f = { .listener.ops = &ops };
+	static u8 host[2 * MEMORY_PAGE] __attribute__((aligned(4096)));
+	struct device *d = device_begin();
+	u64 at;
+
+	assert_int_equal(memory_listen(&vm->mem, &f.listener), 0);
+	pci_add_bar(&d->pci, MEM32_BAR, PCI_BAR_MEM32, 4 * MEMORY_PAGE);
+	assert_int_equal(pci_bar_map(&d->pci, MEM32_BAR, 0, MEMORY_PAGE, host, -1, 0), 0);
+	assert_int_equal(pci_bar_map(&d->pci, MEM32_BAR, 3 * MEMORY_PAGE, MEMORY_PAGE,
+				     host + MEMORY_PAGE, -1, 0), 0);
+	assert_int_equal(pci_attach(vm, &d->pci), 0);
+	assert_int_equal(f.nr, 0);
+	command(d, PCI_COMMAND_MEMORY);
+	at = d->gpa[MEM32_BAR];
+	assert_int_equal(f.nr, 2);
+	assert_true(followed(&f, at) && followed(&f, at + 3 * MEMORY_PAGE));
+	/* To another place, to one over another device, and back. */
+	cfg_write(d, PCI_BASE_ADDRESS_0 + 4 * MEM32_BAR, (u32)at + 0x100000, 4);
+	assert_int_equal(f.nr, 2);
+	assert_true(followed(&f, at + 0x100000));
+	command(dev, PCI_COMMAND_MEMORY);
+	cfg_write(d, PCI_BASE_ADDRESS_0 + 4 * MEM32_BAR, (u32)dev->gpa[MEM32_BAR], 4);
+	assert_int_equal(f.nr, 0);
+	cfg_write(d, PCI_BASE_ADDRESS_0 + 4 * MEM32_BAR, (u32)at, 4);
+	assert_int_equal(f.nr, 2);
+	command(d, 0);
+	assert_int_equal(f.nr, 0);
+	/* What cannot be mapped is trapped, as all of a BAR is below its parts. */
+	f.refuse = true;
+	command(d, PCI_COMMAND_MEMORY);
+	assert_int_equal(f.nr, 0);
+	assert_true(d->mapped[MEM32_BAR]);
+	mem_read(at, 4);
+	f.refuse = false;
+	command(d, 0);
+	command(d, PCI_COMMAND_MEMORY);
+	assert_int_equal(f.nr, 2);
+	/* The end of the bus is the end of its blocks, before the device's memory goes. */
+	pci_bus_destroy(vm);
+	assert_int_equal(f.nr, 0);
+	memory_unlisten(&vm->mem, &f.listener);
+}
+
 static void any_guest_is_survived(void **state)
 {
 	static const u32 values[] = { 0, 0xffffffff, 0xc0000000, 0xc0020000, 0xdffe0000, 1, 2, 3,
@@ -775,6 +936,9 @@ int main(void)
 		T(msix_keeps_intx_quiet),
 		T(table_accesses_are_bounded),
 		T(a_refused_irqfd_stops_the_machine),
+		T(table_and_pending_bits_may_be_apart),
+		T(the_window_grows_with_what_is_in_it),
+		T(parts_of_a_bar_follow_it),
 		T(any_guest_is_survived),
 	};
 

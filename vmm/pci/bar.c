@@ -7,10 +7,15 @@
  * enables its space and all of it lies in the window of its kind: the guest
  * cannot put a BAR over RAM, ECAM or an interrupt controller. A BAR over
  * another one answers nowhere until the other one leaves.
+ *
+ * All of a mapped BAR is trapped. Parts of it may be host memory on top, which the guest
+ * reaches without a trap.
  */
 #include <errno.h>
+#include <stdlib.h>
 #include <linux/pci_regs.h>
 
+#include "vmm/complain.h"
 #include "vmm/error.h"
 #include "vmm/pci/bus.h"
 #include "vmm/pci/le.h"
@@ -69,6 +74,29 @@ void pci_add_bar(struct pci_device *dev, unsigned int bar, enum pci_bar_kind kin
 		put_le32(dev->writable + bar_reg(bar + 1), (u32)(mask >> 32));
 }
 
+int pci_bar_map(struct pci_device *dev, unsigned int bar, u64 off, u64 size, void *base, int fd,
+		u64 fd_off)
+{
+	struct pci_bar *b = &dev->bar[bar];
+	struct pci_bar_part *part;
+
+	/* Mistakes in this program: what may be mapped is known to whoever maps it. */
+	assert(b->kind == PCI_BAR_MEM32 || b->kind == PCI_BAR_MEM64);
+	assert(size && !(off % MEMORY_PAGE) && !(size % MEMORY_PAGE) &&
+	       !((uintptr_t)base % MEMORY_PAGE) && viola_within(off, size, b->size));
+	part = calloc(1, sizeof(*part));
+	if (!part)
+		return vmm_fail(ENOMEM, "%s: out of memory", dev->name);
+	part->off = off;
+	part->block = (struct memory_block){
+		.name = dev->name, .kind = MEMORY_DEVICE, .size = size, .base = base, .fd = fd,
+		.fd_off = fd_off,
+	};
+	part->next = b->parts;
+	b->parts = part;
+	return 0;
+}
+
 static void set_address(struct pci_device *dev, unsigned int bar, u64 address)
 {
 	const struct bar_kind *kind = &bar_kinds[dev->bar[bar].kind];
@@ -96,6 +124,9 @@ static int bar_place(struct pci_device *dev, unsigned int bar)
 	u64 *next = bus_field(bus, k->next);
 	u64 at = (*next + size - 1) & ~(size - 1);
 
+	/* The window above RAM is as large as what is in it needs, if the guest can reach it. */
+	if (kind == PCI_BAR_MEM64 && viola_within(at, size, bus->mmio64_max))
+		bus->mmio64_end = max(bus->mmio64_end, gib_up(at + size));
 	/* A 64-bit BAR may be below 4 GiB where there is nothing above. */
 	if (kind == PCI_BAR_MEM64 && !viola_within(at, size, bus->mmio64_end)) {
 		k = &bar_kinds[PCI_BAR_MEM32];
@@ -129,7 +160,7 @@ static u64 bar_read(void *opaque, u64 off, unsigned int len)
 
 	__atomic_fetch_add(&bar->reads, 1, __ATOMIC_RELAXED);
 	if (pci_msix_covers(bar->dev, bar->index, off, len))
-		return pci_msix_read(bar->dev, off, len);
+		return pci_msix_read(bar->dev, bar->index, off, len);
 	return bar->dev->ops->bar_read(bar->dev, bar->index, off, len);
 }
 
@@ -139,7 +170,7 @@ static void bar_write(void *opaque, u64 off, u64 value, unsigned int len)
 
 	__atomic_fetch_add(&bar->writes, 1, __ATOMIC_RELAXED);
 	if (pci_msix_covers(bar->dev, bar->index, off, len))
-		pci_msix_write(bar->dev, off, value, len);
+		pci_msix_write(bar->dev, bar->index, off, value, len);
 	else
 		bar->dev->ops->bar_write(bar->dev, bar->index, off, value, len);
 }
@@ -148,10 +179,53 @@ static const struct bus_ops bar_ops = { .read = bar_read, .write = bar_write };
 
 /* --- mapping ----------------------------------------------------------------- */
 
+static void parts_add(struct pci_bar *bar, u64 address)
+{
+	struct pci_device *dev = bar->dev;
+	struct pci_bar_part *part;
+
+	for (part = bar->parts; part; part = part->next) {
+		part->block.gpa = address + part->off;
+		part->added = !memory_add(&dev->vm->mem, &part->block);
+		if (!part->added)
+			vmm_complain(&dev->complained, dev->name, "BAR %u is slow: %s",
+				     bar->index, vmm_error());
+	}
+}
+
+static void parts_remove(struct pci_bar *bar)
+{
+	struct pci_bar_part *part;
+
+	for (part = bar->parts; part; part = part->next) {
+		if (part->added)
+			memory_remove(&bar->dev->vm->mem, &part->block);
+		part->added = false;
+	}
+}
+
+void pci_bars_forget(struct pci_device *dev)
+{
+	unsigned int i;
+
+	for (i = 0; i < PCI_BARS; i++) {
+		struct pci_bar *bar = &dev->bar[i];
+
+		parts_remove(bar);
+		while (bar->parts) {
+			struct pci_bar_part *part = bar->parts;
+
+			bar->parts = part->next;
+			free(part);
+		}
+	}
+}
+
 static void bar_unmap(struct pci_device *dev, unsigned int i)
 {
 	struct pci_bar *bar = &dev->bar[i];
 
+	parts_remove(bar);
 	bus_remove(bar_kinds[bar->kind].io ? &dev->vm->pio : &dev->vm->mmio, bar->base);
 	bar->mapped = false;
 	if (dev->ops->bar_moved)
@@ -171,6 +245,7 @@ static void bar_map(struct pci_device *dev, unsigned int i, u64 address)
 		return;
 	bar->base = address;
 	bar->mapped = true;
+	parts_add(bar, address);
 	if (dev->ops->bar_moved)
 		dev->ops->bar_moved(dev, i, address, true);
 }

@@ -133,11 +133,9 @@ int pci_bus_create(struct vm *vm)
 	bus->io_base = LAYOUT_PCI_IO;
 	bus->io_end = LAYOUT_PCI_IO_END;
 	/* Above RAM, from the next GiB on; empty if the guest cannot reach it. */
-	bus->mmio64_base = max(memory_ram_end(&vm->mem), (u64)LAYOUT_4G);
-	bus->mmio64_base = (bus->mmio64_base + (1ull << 30) - 1) & ~((1ull << 30) - 1);
-	bus->mmio64_end = min(bus->mmio64_base + LAYOUT_MMIO64_SIZE, top);
-	if (bus->mmio64_end < bus->mmio64_base)
-		bus->mmio64_end = bus->mmio64_base;
+	bus->mmio64_base = gib_up(max(memory_ram_end(&vm->mem), (u64)LAYOUT_4G));
+	bus->mmio64_max = max(top, bus->mmio64_base);
+	bus->mmio64_end = min(bus->mmio64_base + LAYOUT_MMIO64_SIZE, bus->mmio64_max);
 	bus->next_io = bus->io_base;
 	bus->next_mmio32 = bus->mmio32_base;
 	bus->next_mmio64 = bus->mmio64_base;
@@ -161,6 +159,7 @@ void pci_bus_destroy(struct vm *vm)
 		if (!dev)
 			continue;
 		vm->pci.slot[i] = NULL;
+		pci_bars_forget(dev);
 		/* Until destroy() returns, the device's threads may interrupt. */
 		msix = dev->msix;
 		dev->ops->destroy(dev);

@@ -10,7 +10,7 @@
  * the bus (bus.c, config.c, bar.c, msix.c) need of each other.
  *
  * Locks, in this order: a device's config_lock; then msix lock or the bus's
- * lock; then those of vmm/bus.c and vmm/irq.c. None is held while a device's
+ * lock; then those of vmm/bus.c, vmm/memory.c and vmm/irq.c. None is held while a device's
  * bar_read(), bar_write(), config_read() or config_write() runs. config_lock is held
  * over bar_moved() and the MSI-X callback.
  */
@@ -34,10 +34,18 @@ u16 pci_command(const struct pci_device *dev);
 
 /* bar.c, all with config_lock. */
 
+/* Addresses and windows are laid out in these steps. */
+static inline u64 gib_up(u64 address)
+{
+	return (address + (1ull << 30) - 1) & ~((1ull << 30) - 1);
+}
+
 /* Gives every BAR an address in its window, as firmware would; not mapped. */
 int pci_bars_place(struct pci_device *dev);
 /* Maps and unmaps what the registers say now. True if one was unmapped. */
 bool pci_bars_update(struct pci_device *dev);
+/* Takes the parts of all BARs out of guest memory and forgets them. No vCPU runs. */
+void pci_bars_forget(struct pci_device *dev);
 /*
  * Without a lock: maps what another BAR was in the way of. To be called once
  * pci_bars_update() returned true.
@@ -51,8 +59,9 @@ void pci_intx_update(struct pci_device *dev);
 
 /* Whether [off, off + len) of BAR @bar touches the table or the PBA. */
 bool pci_msix_covers(const struct pci_device *dev, unsigned int bar, u64 off, unsigned int len);
-u64 pci_msix_read(struct pci_device *dev, u64 off, unsigned int len);
-void pci_msix_write(struct pci_device *dev, u64 off, u64 value, unsigned int len);
+u64 pci_msix_read(struct pci_device *dev, unsigned int bar, u64 off, unsigned int len);
+void pci_msix_write(struct pci_device *dev, unsigned int bar, u64 off, u64 value,
+		    unsigned int len);
 /* With config_lock: bytes [off, off + len) of configuration space changed. */
 void pci_msix_config_written(struct pci_device *dev, unsigned int off, unsigned int len);
 /* The device is gone. @msix may be NULL. */

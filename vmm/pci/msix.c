@@ -52,8 +52,8 @@ struct msix_vector {
 
 struct pci_msix {
 	pthread_mutex_t lock; /* guards all but what is constant */
-	unsigned int bar, vectors; /* constant, as all up to `cap` */
-	u32 table_off, table_len, pba_off, pba_len; /* bytes in the BAR */
+	struct pci_msix_layout at; /* constant, as all up to `cap` */
+	u32 table_len, pba_len; /* bytes */
 	unsigned int cap; /* offset of the capability */
 	void (*on_enable)(struct pci_device *dev, bool on);
 	bool enabled, masked; /* message control; enabled also read without the lock */
@@ -177,9 +177,9 @@ static void vectors_update_or_stop(struct pci_device *dev, struct msix_vector *f
 		vm_give_up(dev->vm, dev->name);
 }
 
-int pci_msix_init(struct pci_device *dev, unsigned int bar, u32 table_off, u32 pba_off,
-		  unsigned int vectors)
+int pci_msix_init(struct pci_device *dev, const struct pci_msix_layout *layout)
 {
+	const unsigned int vectors = layout->vectors;
 	const u32 table_len = vectors * PCI_MSIX_ENTRY_SIZE;
 	const u32 pba_len = (vectors + 63) / 64 * 8;
 	u8 body[PCI_CAP_MSIX_SIZEOF] = { 0 };
@@ -187,27 +187,25 @@ int pci_msix_init(struct pci_device *dev, unsigned int bar, u32 table_off, u32 p
 	unsigned int i;
 
 	/* Mistakes in this program. */
-	assert(vectors && vectors <= VECTORS_MAX && bar < PCI_BARS);
-	assert(!(table_off & 7) && !(pba_off & 7));
-	assert(viola_within(table_off, table_len, dev->bar[bar].size) &&
-	       viola_within(pba_off, pba_len, dev->bar[bar].size));
+	assert(vectors && vectors <= VECTORS_MAX && layout->table_bar < PCI_BARS &&
+	       layout->pba_bar < PCI_BARS);
+	assert(!(layout->table_off & 7) && !(layout->pba_off & 7));
+	assert(viola_within(layout->table_off, table_len, dev->bar[layout->table_bar].size) &&
+	       viola_within(layout->pba_off, pba_len, dev->bar[layout->pba_bar].size));
 	msix = calloc(1, sizeof(*msix) + vectors * sizeof(msix->vector[0]));
 	if (!msix)
 		return vmm_fail(ENOMEM, "%s: out of memory", dev->name);
 	pthread_mutex_init(&msix->lock, NULL);
-	msix->bar = bar;
-	msix->vectors = vectors;
-	msix->table_off = table_off;
+	msix->at = *layout;
 	msix->table_len = table_len;
-	msix->pba_off = pba_off;
 	msix->pba_len = pba_len;
 	for (i = 0; i < vectors; i++) {
 		msix->vector[i].fd = -1;
 		msix->vector[i].word[WORD_CONTROL] = PCI_MSIX_ENTRY_CTRL_MASKBIT;
 	}
 	put_le16(body + PCI_MSIX_FLAGS, (u16)(vectors - 1));
-	put_le32(body + PCI_MSIX_TABLE, table_off | bar);
-	put_le32(body + PCI_MSIX_PBA, pba_off | bar);
+	put_le32(body + PCI_MSIX_TABLE, layout->table_off | layout->table_bar);
+	put_le32(body + PCI_MSIX_PBA, layout->pba_off | layout->pba_bar);
 	msix->cap = pci_add_capability(dev, PCI_CAP_ID_MSIX, body, sizeof(body));
 	dev->writable[msix->cap + PCI_MSIX_FLAGS + 1] =
 		(PCI_MSIX_FLAGS_ENABLE | PCI_MSIX_FLAGS_MASKALL) >> 8;
@@ -238,7 +236,7 @@ void pci_msix_config_written(struct pci_device *dev, unsigned int off, unsigned 
 	was = msix->enabled;
 	__atomic_store_n(&msix->enabled, control & PCI_MSIX_FLAGS_ENABLE, __ATOMIC_RELEASE);
 	msix->masked = control & PCI_MSIX_FLAGS_MASKALL;
-	vectors_update_or_stop(dev, msix->vector, msix->vectors);
+	vectors_update_or_stop(dev, msix->vector, msix->at.vectors);
 	pthread_mutex_unlock(&msix->lock);
 	if (was == msix->enabled)
 		return;
@@ -253,7 +251,7 @@ void pci_msix_notify(struct pci_device *dev, unsigned int vector)
 	struct msix_vector *v;
 
 	/* A vector number may be the guest's. */
-	if (!msix || vector >= msix->vectors)
+	if (!msix || vector >= msix->at.vectors)
 		return;
 	v = &msix->vector[vector];
 	pthread_mutex_lock(&msix->lock);
@@ -275,7 +273,7 @@ int pci_msix_fd(struct pci_device *dev, unsigned int vector)
 	struct msix_vector *v;
 	int err;
 
-	if (!msix || vector >= msix->vectors)
+	if (!msix || vector >= msix->at.vectors)
 		return vmm_fail(EINVAL, "%s has no MSI-X vector %u", dev->name, vector);
 	v = &msix->vector[vector];
 	pthread_mutex_lock(&msix->lock);
@@ -288,26 +286,35 @@ int pci_msix_fd(struct pci_device *dev, unsigned int vector)
 
 /* --- table and PBA ------------------------------------------------------------ */
 
+static bool in_table(const struct pci_msix *msix, unsigned int bar, u64 off, unsigned int len)
+{
+	return bar == msix->at.table_bar &&
+	       pci_overlap(off, len, msix->at.table_off, msix->table_len);
+}
+
+static bool in_pba(const struct pci_msix *msix, unsigned int bar, u64 off, unsigned int len)
+{
+	return bar == msix->at.pba_bar && pci_overlap(off, len, msix->at.pba_off, msix->pba_len);
+}
+
 bool pci_msix_covers(const struct pci_device *dev, unsigned int bar, u64 off, unsigned int len)
 {
-	const struct pci_msix *msix = dev->msix;
-
-	if (!msix || bar != msix->bar)
-		return false;
-	return (off < msix->table_off + msix->table_len && off + len > msix->table_off) ||
-	       (off < msix->pba_off + msix->pba_len && off + len > msix->pba_off);
+	return dev->msix &&
+	       (in_table(dev->msix, bar, off, len) || in_pba(dev->msix, bar, off, len));
 }
 
 /*
  * The words that an access touches: aligned ones of 4 or 8 bytes (6.8.2), all
  * within the table. Everything else has no effect and reads 0.
  */
-static bool table_words(const struct pci_msix *msix, u64 off, unsigned int len, u32 *first)
+static bool table_words(const struct pci_msix *msix, unsigned int bar, u64 off, unsigned int len,
+			u32 *first)
 {
-	if ((len != 4 && len != 8) || off & (len - 1) || off < msix->table_off ||
-	    !viola_within(off - msix->table_off, len, msix->table_len))
+	if (bar != msix->at.table_bar || (len != 4 && len != 8) || off & (len - 1) ||
+	    off < msix->at.table_off ||
+	    !viola_within(off - msix->at.table_off, len, msix->table_len))
 		return false;
-	*first = (u32)(off - msix->table_off) / 4;
+	*first = (u32)(off - msix->at.table_off) / 4;
 	return true;
 }
 
@@ -320,29 +327,30 @@ static bool pending(struct msix_vector *v)
 
 static u64 pba_read(struct pci_msix *msix, u64 off, unsigned int len)
 {
-	const u64 first = (off - msix->pba_off) * 8;
+	const u64 first = (off - msix->at.pba_off) * 8;
 	u64 bits = 0;
 	unsigned int i;
 
-	for (i = 0; i < len * 8 && first + i < msix->vectors; i++)
+	for (i = 0; i < len * 8 && first + i < msix->at.vectors; i++)
 		if (pending(&msix->vector[first + i]))
 			bits |= 1ull << i;
 	return bits;
 }
 
-u64 pci_msix_read(struct pci_device *dev, u64 off, unsigned int len)
+u64 pci_msix_read(struct pci_device *dev, unsigned int bar, u64 off, unsigned int len)
 {
 	struct pci_msix *msix = dev->msix;
 	u64 value = 0;
 	u32 word, i;
 
 	pthread_mutex_lock(&msix->lock);
-	if (table_words(msix, off, len, &word)) {
+	if (table_words(msix, bar, off, len, &word)) {
 		for (i = 0; i < len / 4; i++, word++)
 			value |= (u64)msix->vector[word / ENTRY_WORDS].word[word % ENTRY_WORDS]
 				 << 32 * i;
-	} else if ((len == 4 || len == 8) && !(off & (len - 1)) && off >= msix->pba_off &&
-		   viola_within(off - msix->pba_off, len, msix->pba_len)) {
+	} else if (bar == msix->at.pba_bar && (len == 4 || len == 8) && !(off & (len - 1)) &&
+		   off >= msix->at.pba_off &&
+		   viola_within(off - msix->at.pba_off, len, msix->pba_len)) {
 		value = pba_read(msix, off, len);
 	}
 	pthread_mutex_unlock(&msix->lock);
@@ -372,13 +380,14 @@ static void table_word_write(struct pci_device *dev, u32 word, u32 value)
 		vm_give_up(dev->vm, dev->name);
 }
 
-void pci_msix_write(struct pci_device *dev, u64 off, u64 value, unsigned int len)
+void pci_msix_write(struct pci_device *dev, unsigned int bar, u64 off, u64 value,
+		    unsigned int len)
 {
 	struct pci_msix *msix = dev->msix;
 	u32 first, i;
 
 	pthread_mutex_lock(&msix->lock);
-	if (table_words(msix, off, len, &first)) {
+	if (table_words(msix, bar, off, len, &first)) {
 		for (i = 0; i < len / 4; i++)
 			table_word_write(dev, first + i, (u32)(value >> 32 * i));
 		/* An access of 8 aligned bytes lies in one entry. */
@@ -395,7 +404,7 @@ void pci_msix_free(struct vm *vm, struct pci_msix *msix)
 
 	if (!msix)
 		return;
-	for (i = 0; i < msix->vectors; i++) {
+	for (i = 0; i < msix->at.vectors; i++) {
 		struct msix_vector *v = &msix->vector[i];
 
 		if (v->connected)

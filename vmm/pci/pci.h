@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <viola/env.h>
 
+#include "vmm/memory.h"
+
 /*
  * PCI as devices see it (PCI Local Bus 3.0 and PCIe base, type 0 headers, one
  * bus). A device fills in a struct pci_device, adds BARs and capabilities and
@@ -53,12 +55,24 @@ struct pci_device_ops {
 
 enum pci_bar_kind { PCI_BAR_NONE, PCI_BAR_IO, PCI_BAR_MEM32, PCI_BAR_MEM64 };
 
+/*
+ * A part of a memory BAR that the guest reaches without an exit: host memory, a block of
+ * guest memory while the BAR is mapped.
+ */
+struct pci_bar_part {
+	struct pci_bar_part *next;
+	u64 off; /* bytes in the BAR */
+	struct memory_block block;
+	bool added;
+};
+
 struct pci_bar {
 	enum pci_bar_kind kind;
 	u64 size; /* power of two */
 	u64 base; /* where it is mapped now, if mapped */
 	bool mapped;
 	u8 index;
+	struct pci_bar_part *parts;
 	struct pci_device *dev;
 	u64 reads, writes; /* exits that ended here; atomic, relaxed */
 };
@@ -81,6 +95,7 @@ struct pci_device {
 	struct pci_msix *msix;
 	u32 intx_gsi;
 	bool intx_level; /* as the device last set it */
+	u64 complained; /* of vmm_complain() */
 	u64 config_accesses; /* by the guest; atomic, relaxed */
 };
 
@@ -99,6 +114,17 @@ void pci_device_init(struct pci_device *dev, struct vm *vm, const char *name,
 void pci_add_bar(struct pci_device *dev, unsigned int bar, enum pci_bar_kind kind, u64 size);
 
 /*
+ * Before attach: the guest reaches bytes [@off, @off + @size) of memory BAR @bar, whole
+ * pages, without an exit at @base, which is a mapping of @fd at @fd_off, or of nothing
+ * (-1). Parts do not overlap each other nor the pages of MSI-X. The rest of the BAR still
+ * ends in bar_read() and bar_write(), and so does this part where KVM or another listener
+ * refuses it. Mapping and descriptor are the device's until it has been destroyed.
+ * 0 or -ENOMEM with a recorded sentence.
+ */
+int pci_bar_map(struct pci_device *dev, unsigned int bar, u64 off, u64 size, void *base, int fd,
+		u64 fd_off);
+
+/*
  * Appends a capability of @len bytes (header included; the first two bytes of
  * @body are overwritten by id and next). Returns its config-space offset.
  */
@@ -115,8 +141,7 @@ u32 pci_config_get(struct pci_device *dev, unsigned int off, unsigned int len);
 void pci_config_put(struct pci_device *dev, unsigned int off, u32 value, unsigned int len);
 
 /* Whether [@off, @off + @len) and the @size bytes at @at have a byte in common. */
-static inline bool pci_overlap(unsigned int off, unsigned int len, unsigned int at,
-			       unsigned int size)
+static inline bool pci_overlap(u64 off, u64 len, u64 at, u64 size)
 {
 	return off < at + size && at < off + len;
 }
@@ -127,13 +152,18 @@ void pci_intx(struct pci_device *dev, bool level);
 /* Whether the guest lets the device do DMA (command register, bus master). */
 bool pci_bus_master(struct pci_device *dev);
 
+/* Where MSI-X has its table and its pending bits. */
+struct pci_msix_layout {
+	unsigned int vectors; /* 1 … 2048 */
+	unsigned int table_bar, pba_bar;
+	u32 table_off, pba_off; /* bytes in the BAR, multiples of 8 */
+};
+
 /*
- * MSI-X (PCI 3.0, 6.8.2). The table and PBA are placed in @bar at the given
- * offsets; accesses to them never reach the device's bar_* operations.
- * @vectors up to 2048.
+ * MSI-X (PCI 3.0, 6.8.2). Accesses to table and PBA never reach the device's bar_*
+ * operations. 0 or -ENOMEM with a recorded sentence.
  */
-int pci_msix_init(struct pci_device *dev, unsigned int bar, u32 table_off, u32 pba_off,
-		  unsigned int vectors);
+int pci_msix_init(struct pci_device *dev, const struct pci_msix_layout *layout);
 bool pci_msix_enabled(struct pci_device *dev);
 /* Interrupts vector @vector from any thread; pends it while masked. */
 void pci_msix_notify(struct pci_device *dev, unsigned int vector);
@@ -152,6 +182,7 @@ struct pci_bus {
 	struct pci_device *slot[PCI_SLOTS]; /* constant while vCPUs run */
 	u64 ecam_base;
 	u64 mmio32_base, mmio32_end, mmio64_base, mmio64_end, io_base, io_end;
+	u64 mmio64_max; /* mmio64_end grows with what is attached, up to here */
 	u64 next_mmio32, next_mmio64, next_io; /* for BARs placed before the guest starts */
 	pthread_mutex_t lock; /* guards what follows */
 	u32 cf8; /* last configuration address written */

@@ -963,6 +963,10 @@ int virtio_pci_create(struct vm *vm, struct virtio_device *dev, u32 class_code)
 		.class_code = class_code,
 		.revision = 1,
 	};
+	struct pci_msix_layout msix = {
+		.table_bar = VIRTIO_PCI_BAR, .table_off = VIRTIO_PCI_TABLE_OFF,
+		.pba_bar = VIRTIO_PCI_BAR, .pba_off = VIRTIO_PCI_PBA_OFF,
+	};
 	struct virtio_pci *vp;
 	unsigned int i;
 	int err;
@@ -1001,8 +1005,8 @@ int virtio_pci_create(struct vm *vm, struct virtio_device *dev, u32 class_code)
 	pci_device_init(&vp->pci, vm, vp->name, &pci_ops, &id, true);
 	pci_add_bar(&vp->pci, VIRTIO_PCI_BAR, PCI_BAR_MEM64, VIRTIO_PCI_BAR_SIZE);
 	add_capabilities(vp);
-	err = pci_msix_init(&vp->pci, VIRTIO_PCI_BAR, VIRTIO_PCI_TABLE_OFF, VIRTIO_PCI_PBA_OFF,
-			    vp->vectors);
+	msix.vectors = vp->vectors;
+	err = pci_msix_init(&vp->pci, &msix);
 	if (err)
 		goto fail_fds;
 	pci_msix_on_enable(&vp->pci, vp_msix_enabled);
