@@ -2,7 +2,8 @@
 
 programs += viola-vmm
 viola-vmm-src := $(wildcard vmm/*.c vmm/boot/*.c vmm/control/*.c vmm/emulated/*.c vmm/net/*.c \
-		   vmm/pci/*.c vmm/platform/*.c vmm/serial/*.c vmm/virtio/*.c) tools/lib/number.c
+		   vmm/pci/*.c vmm/platform/*.c vmm/serial/*.c vmm/vfio/*.c vmm/virtio/*.c) \
+		 tools/lib/number.c
 viola-vmm-libs := -pthread -ljansson
 
 # `viola run` is this program.
@@ -14,11 +15,12 @@ $(B)/bin/viola-run: $(B)/bin/viola-vmm
 vmm-rig-src := tests/unit/vmm-rig.c vmm/complain.c vmm/error.c vmm/bus.c vmm/memory.c \
 	       vmm/ram.c $(wildcard vmm/pci/*.c)
 
-unit-tests += test-vmm-memory test-vmm-irq test-vmm-control test-vmm-pm test-vmm-bus test-vmm-options test-vmm-pci test-vmm-boot test-vmm-acpi \
+unit-tests += test-vmm-memory test-vmm-irq test-vmm-control test-vmm-pm test-vfio test-vmm-bus test-vmm-options test-vmm-pci test-vmm-boot test-vmm-acpi \
 	      test-vmm-uart test-vmm-console test-vmm-coalesced test-vmm-cpuid test-vmm-address
 test-vmm-memory-src := tests/unit/test-vmm-memory.c vmm/error.c vmm/memory.c vmm/ram.c
 test-vmm-bus-src := tests/unit/test-vmm-bus.c vmm/error.c vmm/bus.c vmm/loop.c vmm/thread.c
 test-vmm-options-src := tests/unit/test-vmm-options.c vmm/error.c vmm/options.c vmm/net/paths.c \
+			vmm/vfio/address.c \
 			tools/lib/number.c
 test-vmm-pci-src := tests/unit/test-vmm-pci.c $(vmm-rig-src)
 test-vmm-boot-src := tests/unit/test-vmm-boot.c $(vmm-rig-src) \
@@ -34,6 +36,7 @@ test-vmm-console-libs := -pthread -lutil
 test-vmm-control-src := tests/unit/test-vmm-control.c $(vmm-rig-src) vmm/thread.c vmm/loop.c \
 			$(wildcard vmm/control/*.c)
 test-vmm-control-libs := -pthread -ljansson
+test-vfio-src := tests/unit/test-vfio.c $(vmm-rig-src) vmm/vfio/config.c vmm/vfio/vfio_pci.c
 test-vmm-pm-src := tests/unit/test-vmm-pm.c vmm/error.c vmm/bus.c vmm/platform/pm.c
 test-vmm-address-src := tests/unit/test-vmm-address.c vmm/net/address.c
 # The kernel's side of each ioctl is the tests' own.

@@ -120,13 +120,16 @@ static int create_nics(struct machine *m)
 
 	for (i = 0; i < m->o->nr_net; i++) {
 		const struct net_option *net = &m->o->net[i];
-		struct net_backend *be;
+		struct net_backend *be = NULL;
 		struct nic_config config = net->config;
-		int err;
+		int err = 0;
 
-		err = net->backend->open(&be, net->ifname, net->config.queues);
+		config.host = net->host;
+		if (net->backend)
+			err = net->backend->open(&be, net->ifname, net->config.queues);
 		if (!err) {
-			nic_address_complete(&config, be);
+			if (be)
+				nic_address_complete(&config, be);
 			err = net->path->create(net->path, m->vm, be, &config);
 		}
 		if (err)

@@ -31,6 +31,9 @@ const char options_help[] =
 	"                   a network device; may be given up to 8 times\n"
 	"                     PATH     e1000, virtio, vhost, viola\n"
 	"                     BACKEND  tap (with ifname=), reflect\n"
+	"  --net path=vf,host=ADDRESS\n"
+	"                   a PCI device of the host that vfio-pci holds, such as a virtual\n"
+	"                   function at 0000:01:10.0\n"
 	"  --serial1 FILE   second serial port, what the guest writes goes into FILE\n"
 	"  --stats FILE     at the end, write counters as JSON\n"
 	"  --control PATH   listen on a UNIX socket for commands in QMP: stop, cont,\n"
@@ -137,6 +140,15 @@ static int net_ifname(struct net_option *net, const char *value)
 	return 0;
 }
 
+static int net_host(struct net_option *net, const char *value)
+{
+	if (!vfio_address_valid(value))
+		return vmm_fail(EINVAL, "host=%s is no PCI address: write such as 0000:01:10.0",
+				value);
+	snprintf(net->host, sizeof(net->host), "%s", value);
+	return 0;
+}
+
 static int net_queues(struct net_option *net, const char *value)
 {
 	if (!number_parse(value, 1, NIC_QUEUES_MAX, &net->config.queues))
@@ -174,6 +186,7 @@ static const struct {
 	{ "path", net_path },
 	{ "backend", net_backend },
 	{ "ifname", net_ifname },
+	{ "host", net_host },
 	{ "queues", net_queues },
 	{ "mac", net_mac },
 };
@@ -194,14 +207,33 @@ static int net_key(struct net_option *net, unsigned int *seen, const char *key)
 		*seen |= 1u << i;
 		return net_keys[i].set(net, value + 1);
 	}
-	return vmm_fail(EINVAL, "'%s' is unknown: the keys are path, backend, ifname, queues, mac",
+	return vmm_fail(EINVAL, "'%s' is unknown: the keys are path, backend, ifname, host, queues, mac",
 			key);
+}
+
+/* A device of the host brings its far end, its address and its queues. */
+static int net_complete_host(const struct net_option *net)
+{
+	static const u8 none[6];
+
+	if (!net->host[0])
+		return vmm_fail(EINVAL, "host= is missing: path=%s needs the address of a PCI device",
+				net->path->name);
+	if (net->backend || net->ifname[0] || net->config.queues != 1 ||
+	    memcmp(net->config.mac, none, sizeof(none)))
+		return vmm_fail(EINVAL, "path=%s takes host= and nothing else", net->path->name);
+	return 0;
 }
 
 static int net_complete(const struct net_option *net)
 {
 	if (!net->path)
 		return vmm_fail(EINVAL, "path= is missing: there are %s", nic_path_names());
+	if (net->path->host)
+		return net_complete_host(net);
+	if (net->host[0])
+		return vmm_fail(EINVAL, "host=%s means nothing to path=%s", net->host,
+				net->path->name);
 	if (!net->backend)
 		return vmm_fail(EINVAL, "backend= is missing: there are %s",
 				net_backend_kind_names());

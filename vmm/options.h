@@ -5,6 +5,7 @@
 #include "vmm/layout.h"
 #include "vmm/net/nic.h"
 #include "vmm/net/paths.h"
+#include "vmm/vfio/address.h"
 
 #define OPTIONS_NICS_MAX 8u
 #define OPTIONS_IFNAME_SIZE 16
@@ -13,6 +14,7 @@ struct net_option {
 	const struct nic_path *path;
 	const struct net_backend_kind *backend;
 	char ifname[OPTIONS_IFNAME_SIZE];
+	char host[VFIO_ADDRESS_SIZE]; /* "" or a PCI address */
 	struct nic_config config;
 };
 

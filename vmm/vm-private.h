@@ -13,6 +13,7 @@
 struct vcpu;
 struct irq_routes;
 struct pm;
+struct vfio_container;
 
 enum run_state { RUN_RUNNING, RUN_PAUSED, RUN_STOPPING };
 
@@ -24,6 +25,7 @@ struct vm_private {
 	struct vcpu *vcpu[CPUS_MAX]; /* constant once created */
 	struct irq_routes *routes;
 	struct pm *pm;
+	struct vfio_container *vfio; /* NULL: no device is passed through */
 	struct coalesced coalesced;
 	struct kvm_slots slots;
 	struct ram ram;

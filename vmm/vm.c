@@ -11,6 +11,7 @@
 #include "vmm/pci/bus.h"
 #include "vmm/platform/pm.h"
 #include "vmm/vcpu.h"
+#include "vmm/vfio/container.h"
 #include "vmm/vm-private.h"
 
 /* KVM's own pages, below the first byte that a processor executes at reset. */
@@ -101,6 +102,7 @@ void vm_destroy(struct vm *vm)
 	struct vm_private *priv = vm->priv;
 
 	pci_bus_destroy(vm);
+	vfio_container_destroy(vm);
 	pm_destroy(vm);
 	vcpus_destroy(vm);
 	irq_destroy(vm);

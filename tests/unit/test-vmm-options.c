@@ -13,6 +13,7 @@
 #include "vmm/error.h"
 #include "vmm/net/backend.h"
 #include "vmm/options.h"
+#include "vmm/vfio/vfio_pci.h"
 #include "vmm/virtio/virtio_net.h"
 
 /* Devices that cannot be made. As their headers say, the backend goes with them. */
@@ -30,6 +31,11 @@ int virtio_net_create(struct vm *vm, struct net_backend *be, const struct nic_co
 }
 
 /* Options only name these; nothing of theirs is ever opened. */
+
+int vfio_pci_create(struct vm *vm, const char *address, unsigned int index)
+{
+	return -ENOMEM;
+}
 
 int tap_backend_open(struct net_backend **be, const char *ifname, unsigned int queues)
 {
@@ -174,6 +180,15 @@ static void networks(void **state)
 	refused("--kernel k --net path=virtio,backend=reflect,mac=02:00:00:00:00:01:02", "mac=");
 	refused("--kernel k --net path=virtio,backend=reflect,mac=02-00-00-00-00-01", "mac=");
 	refused("--kernel k --net path=virtio,backend=reflect,mac=", "mac=");
+	refused("--kernel k --net path=vf", "host= is missing");
+	refused("--kernel k --net path=vf,host=01:10.0", "host=01:10.0 is no PCI address");
+	refused("--kernel k --net path=vf,host=0000:01:10.8", "no PCI address");
+	refused("--kernel k --net path=vf,host=0000:01:10.0x", "no PCI address");
+	refused("--kernel k --net path=vf,host=0000:01:1g.0", "no PCI address");
+	refused("--kernel k --net path=vf,host=0000:01:10.0,backend=tap", "nothing else");
+	refused("--kernel k --net path=vf,host=0000:01:10.0,queues=2", "nothing else");
+	refused("--kernel k --net path=vf,host=0000:01:10.0,mac=02:00:00:00:00:01", "nothing else");
+	refused("--kernel k --net path=virtio,backend=reflect,host=0000:01:10.0", "means nothing");
 }
 
 static void too_many_networks(void **state)

@@ -14,6 +14,7 @@ struct nic_config {
 	u8 mac[6]; /* unicast; zeros in the options: none was given; never for a device */
 	unsigned int queues; /* pairs of receive and transmit queues, 1 … NIC_QUEUES_MAX */
 	unsigned int index; /* 0, 1, … in the order of the options */
+	const char *host; /* address of a PCI device of the host, or "": there is a far end */
 };
 
 #endif

@@ -7,6 +7,7 @@
 #include "vmm/net/backend.h"
 #include "vmm/net/nic.h"
 #include "vmm/net/paths.h"
+#include "vmm/vfio/vfio_pci.h"
 #include "vmm/virtio/virtio_net.h"
 
 static int create_e1000(const struct nic_path *path, struct vm *vm, struct net_backend *be,
@@ -21,11 +22,18 @@ static int create_virtio(const struct nic_path *path, struct vm *vm, struct net_
 	return virtio_net_create(vm, be, config, path->node);
 }
 
+static int create_vf(const struct nic_path *path, struct vm *vm, struct net_backend *be,
+		     const struct nic_config *config)
+{
+	return vfio_pci_create(vm, config->host, config->index);
+}
+
 static const struct nic_path paths[] = {
-	{ "e1000", NULL, NULL, 1, create_e1000 },
-	{ "virtio", NULL, NULL, NIC_QUEUES_MAX, create_virtio },
-	{ "vhost", "/dev/vhost-net", "vhost_net", NIC_QUEUES_MAX, create_virtio },
-	{ "viola", "/dev/viola-net", "viola", NIC_QUEUES_MAX, create_virtio },
+	{ "e1000", NULL, NULL, 1, false, create_e1000 },
+	{ "virtio", NULL, NULL, NIC_QUEUES_MAX, false, create_virtio },
+	{ "vhost", "/dev/vhost-net", "vhost_net", NIC_QUEUES_MAX, false, create_virtio },
+	{ "viola", "/dev/viola-net", "viola", NIC_QUEUES_MAX, false, create_virtio },
+	{ "vf", NULL, NULL, 1, true, create_vf },
 };
 
 static int open_tap(struct net_backend **be, const char *ifname, unsigned int queues)
@@ -55,7 +63,7 @@ const struct nic_path *nic_path_find(const char *name)
 
 const char *nic_path_names(void)
 {
-	return "e1000, virtio, vhost, viola";
+	return "e1000, virtio, vhost, viola, vf";
 }
 
 const struct net_backend_kind *net_backend_kind_find(const char *name)

@@ -14,7 +14,11 @@ struct nic_path {
 	const char *node; /* the kernel's data plane, or NULL: it is in this process */
 	const char *module; /* that provides the node */
 	unsigned int queues_max;
-	/* Takes over @be, also on failure. 0 or -errno with a recorded sentence. */
+	bool host; /* a PCI device of the host is the far end, too */
+	/*
+	 * Takes over @be (NULL with .host), also on failure. 0 or -errno with a recorded
+	 * sentence.
+	 */
 	int (*create)(const struct nic_path *path, struct vm *vm, struct net_backend *be,
 		      const struct nic_config *config);
 };

@@ -56,6 +56,7 @@ struct pci_msix {
 	u32 table_len, pba_len; /* bytes */
 	unsigned int cap; /* offset of the capability */
 	void (*on_enable)(struct pci_device *dev, bool on);
+	void (*on_vectors)(struct pci_device *dev, unsigned int first, unsigned int nr);
 	bool enabled, masked; /* message control; enabled also read without the lock */
 	u64 notified, connects; /* for --stats */
 	u64 complained; /* of vmm_complain() */
@@ -163,6 +164,8 @@ static int vectors_update(struct pci_device *dev, struct msix_vector *first, uns
 		err = vm_msi_routes_commit(dev->vm);
 	for (v = first; v < first + nr && !err; v++)
 		err = vector_follow(dev, v);
+	if (!err && dev->msix->on_vectors)
+		dev->msix->on_vectors(dev, (unsigned int)(first - dev->msix->vector), nr);
 	return err;
 }
 
@@ -221,6 +224,19 @@ bool pci_msix_enabled(struct pci_device *dev)
 void pci_msix_on_enable(struct pci_device *dev, void (*fn)(struct pci_device *dev, bool on))
 {
 	dev->msix->on_enable = fn;
+}
+
+void pci_msix_on_vectors(struct pci_device *dev,
+			 void (*fn)(struct pci_device *dev, unsigned int first, unsigned int nr))
+{
+	dev->msix->on_vectors = fn;
+}
+
+int pci_msix_live_fd(const struct pci_device *dev, unsigned int vector)
+{
+	const struct msix_vector *v = &dev->msix->vector[vector];
+
+	return v->connected ? v->fd : -1;
 }
 
 void pci_msix_config_written(struct pci_device *dev, unsigned int off, unsigned int len)

@@ -173,6 +173,15 @@ void pci_msix_notify(struct pci_device *dev, unsigned int vector);
  * stays the same while the device lives, masked or not.
  */
 int pci_msix_fd(struct pci_device *dev, unsigned int vector);
+/*
+ * Optional, for a source of interrupts outside this process: called after vectors @first …
+ * @first + @nr - 1 may have begun or ceased to be live, that is to reach the guest. With
+ * the lock of MSI-X: of the functions here only pci_msix_live_fd() may be called.
+ */
+void pci_msix_on_vectors(struct pci_device *dev,
+			 void (*fn)(struct pci_device *dev, unsigned int first, unsigned int nr));
+/* From there: the eventfd of @vector if it is live, else -1. */
+int pci_msix_live_fd(const struct pci_device *dev, unsigned int vector);
 /* Optional: called when MSI-X is enabled or disabled as a whole. */
 void pci_msix_on_enable(struct pci_device *dev, void (*fn)(struct pci_device *dev, bool on));
 
