@@ -102,29 +102,34 @@ case_links()
 	ends "the guest powers off"
 }
 
-# A macvtap over a veth pair; the other end answers from its own namespace.
+# A macvtap for every path over a veth pair; the other end answers from its own namespace.
 case_macvtap()
 {
-	local path
+	local path nets=() n=0
 
 	modprobe -a macvtap veth
 	ip netns add far
 	ip link add fv0 mtu 1400 type veth peer name fv1 netns far
-	ip -n far addr add 10.9.0.1/24 dev fv1
 	ip -n far link set fv1 up
 	ip link set fv0 up
 	for path in e1000 virtio vhost viola; do
-		ip link add link fv0 name fm0 type macvtap mode bridge
-		ip link set fm0 up
-		start test.traffic --net path=$path,backend=tap,ifname=fm0 >"$dir/console"
-		check "$path on a macvtap: carries frames" await answered
-		check "$path on a macvtap: has its address" \
-			grep -q "^address $(cat /sys/class/net/fm0/address) " "$dir/report"
-		[[ $path == e1000 ]] ||
-			check "$path on a macvtap: has its MTU" grep -q ' mtu 1400' "$dir/report"
-		ends "$path on a macvtap: the guest powers off"
-		ip link delete fm0
+		((n++))
+		ip -n far addr add "10.9.$n.1/24" dev fv1
+		ip link add link fv0 name "fv-$path" type macvtap mode bridge
+		ip link set "fv-$path" up
+		nets+=(--net "path=$path,backend=tap,ifname=fv-$path")
 	done
+	start test.traffic "${nets[@]}" >"$dir/console"
+	n=0
+	for path in e1000 virtio vhost viola; do
+		((n++))
+		check "$path on a macvtap: carries frames" await "answered $n"
+		check "$path on a macvtap: has its address" \
+			grep -q "^address $n $(cat "/sys/class/net/fv-$path/address") " "$dir/report"
+		[[ $path == e1000 ]] || check "$path on a macvtap: has its MTU" \
+			grep -q "^address $n .* mtu 1400" "$dir/report"
+	done
+	ends "the guest on macvtaps powers off"
 	ip link delete fv0
 	ip netns delete far
 }
