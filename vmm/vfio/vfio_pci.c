@@ -185,7 +185,7 @@ static void vectors_changed(struct pci_device *pci, unsigned int first, unsigned
 		v->vectors_on = high + 1;
 	}
 	if (vfio_msix_set(&v->device, low, high - low + 1, v->vector_fd + low))
-		vmm_say("%s: %s: it does not interrupt", v->name, vmm_error());
+		vmm_complain(&pci->complained, v->name, "it does not interrupt: %s", vmm_error());
 }
 
 static void msix_switched(struct pci_device *pci, bool on)
