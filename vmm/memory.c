@@ -19,7 +19,7 @@ void memory_exit(struct guest_memory *mem)
 
 /* --- all with the lock held ---------------------------------------------------- */
 
-/* Tells @listener of the end of all blocks from @block back to the first. */
+/* Tells @listener of the end of the blocks before @end, the last one first. */
 static void tell_removed(struct memory_listener *listener, struct memory_block *first,
 			 const struct memory_block *end)
 {

@@ -153,7 +153,7 @@ static void run_state_set(struct vm *vm, enum run_state state)
 }
 
 /* With run_lock held: the first one decides what the machine ended with. */
-static bool run_locked(struct vm *vm, int status)
+static bool stop_locked(struct vm *vm, int status)
 {
 	struct vm_private *priv = vm->priv;
 
@@ -168,7 +168,7 @@ static bool run_locked(struct vm *vm, int status)
 void vm_stop(struct vm *vm, int status)
 {
 	pthread_mutex_lock(&vm->priv->run_lock);
-	run_locked(vm, status);
+	stop_locked(vm, status);
 	pthread_mutex_unlock(&vm->priv->run_lock);
 }
 
@@ -179,7 +179,7 @@ void vm_fail(struct vm *vm, const char *fmt, ...)
 
 	va_start(args, fmt);
 	pthread_mutex_lock(&priv->run_lock);
-	if (run_locked(vm, VM_FAILED))
+	if (stop_locked(vm, VM_FAILED))
 		vsnprintf(priv->reason, sizeof(priv->reason), fmt, args);
 	pthread_mutex_unlock(&priv->run_lock);
 	va_end(args);
