@@ -124,11 +124,11 @@ static int bar_place(struct pci_device *dev, unsigned int bar)
 	u64 *next = bus_field(bus, k->next);
 	u64 at = (*next + size - 1) & ~(size - 1);
 
-	/* The window above RAM is as large as what is in it needs, if the guest can reach it. */
-	if (kind == PCI_BAR_MEM64 && viola_within(at, size, bus->mmio64_max))
+	if (kind == PCI_BAR_MEM64 && viola_within(at, size, bus->mmio64_max)) {
+		/* The window above RAM is as large as what is in it needs. */
 		bus->mmio64_end = max(bus->mmio64_end, gib_up(at + size));
-	/* A 64-bit BAR may be below 4 GiB where there is nothing above. */
-	if (kind == PCI_BAR_MEM64 && !viola_within(at, size, bus->mmio64_end)) {
+	} else if (kind == PCI_BAR_MEM64) {
+		/* Below 4 GiB, where the guest reaches nothing above. */
 		k = &bar_kinds[PCI_BAR_MEM32];
 		next = bus_field(bus, k->next);
 		at = (*next + size - 1) & ~(size - 1);

@@ -183,8 +183,8 @@ static void vectors_update_or_stop(struct pci_device *dev, struct msix_vector *f
 int pci_msix_init(struct pci_device *dev, const struct pci_msix_layout *layout)
 {
 	const unsigned int vectors = layout->vectors;
-	const u32 table_len = vectors * PCI_MSIX_ENTRY_SIZE;
-	const u32 pba_len = (vectors + 63) / 64 * 8;
+	const u32 table_len = pci_msix_table_bytes(vectors);
+	const u32 pba_len = pci_msix_pba_bytes(vectors);
 	u8 body[PCI_CAP_MSIX_SIZEOF] = { 0 };
 	struct pci_msix *msix;
 	unsigned int i;

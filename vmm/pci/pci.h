@@ -4,6 +4,8 @@
 
 #include <pthread.h>
 #include <stdio.h>
+#include <linux/pci_regs.h>
+
 #include <viola/env.h>
 
 #include "vmm/memory.h"
@@ -158,6 +160,17 @@ struct pci_msix_layout {
 	unsigned int table_bar, pba_bar;
 	u32 table_off, pba_off; /* bytes in the BAR, multiples of 8 */
 };
+
+/* Bytes of a table, and of pending bits, which come in words of 64. */
+static inline u32 pci_msix_table_bytes(unsigned int vectors)
+{
+	return vectors * PCI_MSIX_ENTRY_SIZE;
+}
+
+static inline u32 pci_msix_pba_bytes(unsigned int vectors)
+{
+	return (vectors + 63) / 64 * 8;
+}
 
 /*
  * MSI-X (PCI 3.0, 6.8.2). Accesses to table and PBA never reach the device's bar_*

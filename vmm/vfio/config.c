@@ -138,9 +138,9 @@ static bool msix_usable(struct vfio_config *config, unsigned int at)
 	l->pba_bar = pba & PCI_MSIX_PBA_BIR;
 	l->pba_off = pba & PCI_MSIX_PBA_OFFSET;
 	return l->vectors && l->table_bar < PCI_BARS && l->pba_bar < PCI_BARS &&
-	       viola_within(l->table_off, l->vectors * PCI_MSIX_ENTRY_SIZE,
+	       viola_within(l->table_off, pci_msix_table_bytes(l->vectors),
 			    bar[l->table_bar].size) &&
-	       viola_within(l->pba_off, (l->vectors + 63) / 64 * 8, bar[l->pba_bar].size);
+	       viola_within(l->pba_off, pci_msix_pba_bytes(l->vectors), bar[l->pba_bar].size);
 }
 
 static void capability_found(struct vfio_config *config, unsigned int at)

@@ -24,8 +24,7 @@ struct vfio_container {
 	struct memory_listener listener; /* first */
 	int fd;
 	int kvm_fd; /* KVM's VFIO device, or -1 */
-	unsigned int groups;
-	bool listens;
+	unsigned int groups; /* while there are any, it listens */
 };
 
 /* --- guest memory -------------------------------------------------------------- */
@@ -123,7 +122,6 @@ static int container_start(struct vm *vm, const char *who)
 	if (ioctl(c->fd, VFIO_SET_IOMMU, VFIO_TYPE1v2_IOMMU))
 		return vmm_fail(errno, "%s: VFIO cannot use this IOMMU: %m", who);
 	err = memory_listen(&vm->mem, &c->listener);
-	c->listens = !err;
 	return err ? vmm_fail(-err, "%s: %s", who, vmm_error()) : 0;
 }
 
@@ -139,7 +137,7 @@ int vfio_container_attach(struct vm *vm, const char *who, int number, int group_
 	if (ioctl(group_fd, VFIO_GROUP_SET_CONTAINER, &c->fd))
 		return vmm_fail(errno, "%s: IOMMU group %d cannot join the container: %m", who,
 				number);
-	if (!c->listens)
+	if (!c->groups)
 		err = container_start(vm, who);
 	if (err) {
 		ioctl(group_fd, VFIO_GROUP_UNSET_CONTAINER);
@@ -157,10 +155,8 @@ void vfio_container_detach(struct vm *vm, int group_fd)
 	kvm_group(c, group_fd, KVM_DEV_VFIO_GROUP_DEL);
 	c->groups--;
 	/* Without a group the container has no IOMMU, and no mapping. */
-	if (!c->groups) {
+	if (!c->groups)
 		memory_unlisten(&vm->mem, &c->listener);
-		c->listens = false;
-	}
 	ioctl(group_fd, VFIO_GROUP_UNSET_CONTAINER);
 }
 
@@ -170,7 +166,7 @@ void vfio_container_destroy(struct vm *vm)
 
 	if (!c)
 		return;
-	assert(!c->groups && !c->listens);
+	assert(!c->groups);
 	if (c->kvm_fd >= 0)
 		close(c->kvm_fd);
 	close(c->fd);

@@ -195,10 +195,8 @@ static int device_read_info(struct vfio_device *dev)
 	for (i = 0; i < min(info.num_regions, (u32)VFIO_REGIONS) && !err; i++)
 		err = region_read_info(dev, i);
 	if (!err && info.num_irqs > VFIO_PCI_MSIX_IRQ_INDEX &&
-	    !ioctl(dev->fd, VFIO_DEVICE_GET_IRQ_INFO, &irq)) {
+	    !ioctl(dev->fd, VFIO_DEVICE_GET_IRQ_INFO, &irq))
 		dev->msix = irq.count;
-		dev->msix_flags = irq.flags;
-	}
 	if (!err && !dev->region[VFIO_PCI_CONFIG_REGION_INDEX].size)
 		err = vmm_fail(ENODEV, "host=%s: VFIO gives no access to its configuration space",
 			       dev->address);

@@ -33,7 +33,6 @@ struct vfio_device {
 	bool can_reset;
 	struct vfio_region region[VFIO_REGIONS];
 	unsigned int msix; /* vectors of MSI-X */
-	u32 msix_flags; /* VFIO_IRQ_INFO_* */
 };
 
 /*

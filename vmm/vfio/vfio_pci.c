@@ -94,49 +94,21 @@ static int part_map(struct vfio_pci *v, unsigned int bar, u64 off, u64 size)
 	return pci_bar_map(&v->pci, bar, off, size, base, v->device.fd, r->off + off);
 }
 
-/* Bytes [*from, *to) of @bar as they are outside the pages of @len bytes at @off of @hole. */
-static u64 pages_after(u64 at, unsigned int bar, unsigned int hole_bar, u64 off, u64 len)
-{
-	const u64 first = off & ~(MEMORY_PAGE - 1);
-	const u64 end = (off + len + MEMORY_PAGE - 1) & ~(MEMORY_PAGE - 1);
-
-	return bar == hole_bar && at >= first && at < end ? end : at;
-}
-
-static u64 pages_before(u64 at, u64 end, unsigned int bar, unsigned int hole_bar, u64 off)
-{
-	const u64 first = off & ~(MEMORY_PAGE - 1);
-
-	return bar == hole_bar && first >= at && first < end ? first : end;
-}
-
 /* Maps one area of a BAR without the pages in which MSI-X is. */
 static int area_map(struct vfio_pci *v, unsigned int bar, const struct vfio_area *area)
 {
-	const struct pci_msix_layout *l = &v->config.msix;
-	const u64 table = l->vectors * PCI_MSIX_ENTRY_SIZE, pba = (l->vectors + 63) / 64 * 8;
-	const u64 last = area->off + area->size;
-	u64 at = area->off, end;
+	const u64 end = area->off + area->size;
+	u64 begin = area->off, at;
 	int err = 0;
 
-	while (at < last && !err) {
-		end = last;
-		if (v->config.msix_cap) {
-			const u64 skipped = pages_after(pages_after(at, bar, l->table_bar,
-								    l->table_off, table),
-							bar, l->pba_bar, l->pba_off, pba);
-
-			if (skipped != at) {
-				at = skipped;
-				continue;
-			}
-			end = pages_before(at, end, bar, l->table_bar, l->table_off);
-			end = pages_before(at, end, bar, l->pba_bar, l->pba_off);
-		}
-		err = part_map(v, bar, at, end - at);
-		at = end;
+	for (at = begin; at < end && !err; at += MEMORY_PAGE) {
+		if (!pci_msix_covers(&v->pci, bar, at, MEMORY_PAGE))
+			continue;
+		if (begin < at)
+			err = part_map(v, bar, begin, at - begin);
+		begin = at + MEMORY_PAGE;
 	}
-	return err;
+	return err || begin == end ? err : part_map(v, bar, begin, end - begin);
 }
 
 static int bars_map(struct vfio_pci *v)
