@@ -16,7 +16,7 @@ static int run_capabilities(struct qmp *qmp, const json_t *args, json_t **result
 	const json_t *enable = json_object_get(args, "enable");
 
 	if (qmp->negotiated) {
-		error->class = "CommandNotFound";
+		error->class = QMP_NOT_FOUND;
 		return qmp_fail(error, "Capabilities negotiation is already complete, command ignored");
 	}
 	/* None is offered. */
@@ -58,7 +58,7 @@ static int run_stop(struct qmp *qmp, const json_t *args, json_t **result,
 	if (vm_run_state(qmp->vm) != RUN_RUNNING)
 		return 0;
 	vm_pause(qmp->vm);
-	qmp_event(qmp, "STOP", NULL);
+	qmp_event(qmp, "STOP");
 	return 0;
 }
 
@@ -68,7 +68,7 @@ static int run_cont(struct qmp *qmp, const json_t *args, json_t **result,
 	if (vm_run_state(qmp->vm) != RUN_PAUSED)
 		return 0;
 	vm_resume(qmp->vm);
-	qmp_event(qmp, "RESUME", NULL);
+	qmp_event(qmp, "RESUME");
 	return 0;
 }
 
@@ -76,7 +76,7 @@ static int run_system_powerdown(struct qmp *qmp, const json_t *args, json_t **re
 				struct qmp_error *error)
 {
 	pm_power_button(qmp->vm);
-	qmp_event(qmp, "POWERDOWN", NULL);
+	qmp_event(qmp, "POWERDOWN");
 	return 0;
 }
 

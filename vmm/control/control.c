@@ -28,12 +28,14 @@ struct control {
 	struct qmp qmp;
 };
 
+/* The next one may come. */
 static void client_leave(struct control *c)
 {
 	loop_remove(c->loop, &c->client);
 	close(c->client.fd);
 	c->client.fd = -1;
 	qmp_end(&c->qmp);
+	loop_add(c->loop, &c->listener, EPOLLIN);
 }
 
 /* Sends what the client takes. False: it is gone. */
@@ -77,7 +79,6 @@ static void client_ready(struct loop_source *source, uint32_t events)
 		vm_stop(c->vm, VM_POWEROFF);
 	if (!here) {
 		client_leave(c);
-		loop_add(c->loop, &c->listener, EPOLLIN);
 		return;
 	}
 	/* What it does not read is waited for, and nothing more is taken meanwhile. */
@@ -97,17 +98,9 @@ static void listener_ready(struct loop_source *source, uint32_t events)
 	c->client = (struct loop_source){ .fd = fd, .ready = client_ready, .opaque = c };
 	c->events = EPOLLIN;
 	qmp_begin(&c->qmp, c->vm, c->console);
-	if (loop_add(c->loop, &c->client, c->events)) {
-		close(fd);
-		c->client.fd = -1;
-		qmp_end(&c->qmp);
-		return;
-	}
 	loop_remove(c->loop, &c->listener);
-	if (!client_send(c)) {
+	if (loop_add(c->loop, &c->client, c->events) || !client_send(c))
 		client_leave(c);
-		loop_add(c->loop, &c->listener, EPOLLIN);
-	}
 }
 
 /* Whether @address is a socket that nobody listens on. */

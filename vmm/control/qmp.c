@@ -12,9 +12,6 @@
 
 #include "vmm/control/qmp.h"
 
-#define CLASS_GENERIC "GenericError"
-#define CLASS_UNKNOWN "CommandNotFound"
-
 int qmp_fail(struct qmp_error *error, const char *fmt, ...)
 {
 	va_list args;
@@ -23,7 +20,7 @@ int qmp_fail(struct qmp_error *error, const char *fmt, ...)
 	vsnprintf(error->desc, sizeof(error->desc), fmt, args);
 	va_end(args);
 	if (!error->class)
-		error->class = CLASS_GENERIC;
+		error->class = QMP_GENERIC;
 	return -EINVAL;
 }
 
@@ -79,21 +76,15 @@ void qmp_sent(struct qmp *qmp, size_t len)
 	memmove(qmp->out, qmp->out + len, qmp->out_len);
 }
 
-void qmp_event(struct qmp *qmp, const char *event, json_t *data)
+void qmp_event(struct qmp *qmp, const char *event)
 {
 	struct timespec now;
-	json_t *message;
 
-	if (!qmp->negotiated) {
-		json_decref(data);
+	if (!qmp->negotiated)
 		return;
-	}
 	clock_gettime(CLOCK_REALTIME, &now);
-	message = json_pack("{s:{s:I,s:I},s:s}", "timestamp", "seconds", (json_int_t)now.tv_sec,
-			    "microseconds", (json_int_t)(now.tv_nsec / 1000), "event", event);
-	if (data)
-		json_object_set_new(message, "data", data);
-	say(qmp, message);
+	say(qmp, json_pack("{s:{s:I,s:I},s:s}", "timestamp", "seconds", (json_int_t)now.tv_sec,
+			   "microseconds", (json_int_t)(now.tv_nsec / 1000), "event", event));
 }
 
 /* @id is the client's, or NULL; it goes into the answer as it came. */
@@ -162,12 +153,12 @@ static const struct qmp_command *command_check(const struct qmp *qmp, const json
 	name = json_string_value(json_object_get(command, "execute"));
 	found = command_find(name);
 	if (!qmp->negotiated && strcmp(name, "qmp_capabilities")) {
-		error->class = CLASS_UNKNOWN;
+		error->class = QMP_NOT_FOUND;
 		qmp_fail(error, "Expecting capabilities negotiation with 'qmp_capabilities'");
 		return NULL;
 	}
 	if (!found) {
-		error->class = CLASS_UNKNOWN;
+		error->class = QMP_NOT_FOUND;
 		qmp_fail(error, "The command %.64s has not been found", name);
 		return NULL;
 	}

@@ -35,8 +35,11 @@ void qmp_end(struct qmp *qmp);
 void qmp_receive(struct qmp *qmp, const char *bytes, size_t len);
 /* The first @len bytes of out have been sent. */
 void qmp_sent(struct qmp *qmp, size_t len);
-/* Tells the client of @event; takes over @data, which may be NULL. */
-void qmp_event(struct qmp *qmp, const char *event, json_t *data);
+/* Tells a client that has negotiated of @event. */
+void qmp_event(struct qmp *qmp, const char *event);
+
+#define QMP_GENERIC "GenericError"
+#define QMP_NOT_FOUND "CommandNotFound"
 
 /* Errors of a command: the class that QMP has for it, and the sentence. */
 struct qmp_error {
