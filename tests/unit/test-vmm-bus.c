@@ -166,6 +166,16 @@ static void ticker_init(struct ticker *t, struct loop *loop)
 	assert_int_equal(loop_add(loop, &t->source, EPOLLIN), 0);
 }
 
+/* Its callback is running, and goes on for a while. */
+static void ticker_enter(struct ticker *t, struct loop *loop)
+{
+	ticker_init(t, loop);
+	t->slow = true;
+	eventfd_write(t->source.fd, 1);
+	while (!__atomic_load_n(&t->inside, __ATOMIC_SEQ_CST))
+		usleep(100);
+}
+
 static void wait_calls(struct ticker *t, unsigned int calls)
 {
 	unsigned int i;
@@ -210,11 +220,7 @@ static void removal_waits_for_the_callback(void **state)
 	struct ticker t;
 
 	assert_int_equal(loop_create(&loop, "test"), 0);
-	ticker_init(&t, loop);
-	t.slow = true;
-	eventfd_write(t.source.fd, 1);
-	while (!__atomic_load_n(&t.inside, __ATOMIC_SEQ_CST))
-		usleep(100);
+	ticker_enter(&t, loop);
 	loop_remove(loop, &t.source);
 	assert_false(t.inside);
 	assert_int_equal(t.calls, 1);
@@ -248,11 +254,7 @@ static void a_pause_waits_for_the_callback(void **state)
 	struct ticker t;
 
 	assert_int_equal(loop_create(&loop, "test"), 0);
-	ticker_init(&t, loop);
-	t.slow = true;
-	eventfd_write(t.source.fd, 1);
-	while (!__atomic_load_n(&t.inside, __ATOMIC_SEQ_CST))
-		usleep(100);
+	ticker_enter(&t, loop);
 	loop_pause(loop);
 	assert_false(t.inside);
 	assert_int_equal(t.calls, 1);
